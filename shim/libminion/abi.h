@@ -1,0 +1,94 @@
+/* abi.h - every structure that crosses a process boundary, once.
+ *
+ * C includes this file, cffi parses it (so: no #include, no macros with arguments, no attributes),
+ * and nobody writes its layout a second time.  Byte order is the host's: client and driver run on
+ * the same machine.  Socket addresses, option numbers, flags and errnos are the host's (Linux).
+ *
+ * The control socket is AF_UNIX SOCK_SEQPACKET.  A request is one message: struct minion_request and
+ * `len` bytes of data.  Its answer is one message: struct minion_reply, `len` bytes of data, and for
+ * MINION_SOCKET one descriptor (SCM_RIGHTS).  A connection carries one request at a time; a client
+ * that wants several at once opens several connections.  Closing it abandons the request.
+ */
+
+enum {
+    MINION_ABI = 1,          /* first word of every message; another value is refused (EPROTO) */
+    MINION_ID = 16,          /* characters of a socket's id: unguessable, base64url, no NUL */
+    MINION_DATA_MAX = 4096,  /* bytes of data in one request, and in one reply but STATUS's */
+};
+
+enum minion_op {
+    /* op            arguments a, b, c                 data of the request -> result, data of the reply */
+    MINION_SOCKET = 1,      /* domain, type (no flags), protocol   -> 0, and the descriptor */
+    MINION_BIND = 2,        /*                            sockaddr -> 0 */
+    MINION_LISTEN = 3,      /* backlog                             -> 0 */
+    MINION_CONNECT = 4,     /* flags: MINION_NONBLOCK     sockaddr -> 0, or EINPROGRESS when NONBLOCK */
+    MINION_GETSOCKNAME = 5, /*                                     -> 0, sockaddr */
+    MINION_GETPEERNAME = 6, /*                                     -> 0, sockaddr */
+    MINION_GETSOCKOPT = 7,  /* level, name, room (bytes)           -> 0, value (at most room bytes) */
+    MINION_SETSOCKOPT = 8,  /* level, name                   value -> 0 */
+    MINION_SHUTDOWN = 9,    /* how                                 -> 0: the client then shuts its end too */
+    MINION_IOCTL = 10,      /* request (SIOCOUTQ, ...)         arg -> result, arg */
+    MINION_GETADDRINFO = 11, /* family, flags                 name -> EAI_ code or 0, minion_address[] */
+    MINION_GETNAMEINFO = 12, /* flags                     sockaddr -> EAI_ code or 0, name */
+    MINION_ERROR = 13,      /* fetch and clear SO_ERROR, and say what became of the socket
+                                                                   -> the error (0: none), minion_fate */
+    MINION_STATUS = 14,     /*                                     -> 0, and a memfd of JSON */
+    MINION_STOP = 15,       /*                                     -> 0: the minion goes down */
+};
+
+enum { MINION_NONBLOCK = 1 };
+
+struct minion_request {
+    uint32_t abi;
+    uint32_t op;
+    char id[16];             /* the socket, from its name; zeros where there is none */
+    int32_t a;
+    int32_t b;
+    int32_t c;
+    uint32_t len;
+};
+
+struct minion_reply {
+    uint32_t abi;
+    uint32_t op;             /* as in the request */
+    int32_t result;          /* what the call returns; -1 with error set */
+    int32_t error;           /* errno, or 0 */
+    uint32_t len;
+};
+
+struct minion_address {      /* one answer to MINION_GETADDRINFO */
+    uint16_t family;         /* AF_INET (AF_INET6 later) */
+    uint16_t reserved;
+    uint8_t addr[16];        /* network byte order; the first 4 bytes for AF_INET */
+};
+
+enum minion_fate {           /* data of MINION_ERROR's reply, one uint32_t */
+    MINION_FATE_OPEN = 0,    /* alive, or closed in order: an EOF is an EOF */
+    MINION_FATE_UNCONNECTED = 1,  /* never connected: ENOTCONN */
+    MINION_FATE_RESET = 2,   /* ended by an error that has been told already: EPIPE on write, EOF on read */
+};
+
+/* A listening socket's channel carries one of these for each connection that is ready, with the new
+ * connection's descriptor (SCM_RIGHTS).  accept() is recvmsg() of exactly this many bytes. */
+struct minion_accept {
+    uint32_t abi;
+    uint32_t reserved;
+    uint8_t peer[16];        /* struct sockaddr_in */
+    uint8_t local[16];       /* struct sockaddr_in */
+};
+
+/* Names (abstract, AF_UNIX; shown by ss -x).
+ *
+ * The program's end is bound to   "\0minion-" kind ID ":" PATH   where kind is 's' (stream), ID is
+ * MINION_ID characters and PATH is the control socket of the minion that carries it, not terminated.
+ * "Is this descriptor ours?" is getsockname() and a look at the first 8 bytes.
+ *
+ * The driver's end has no name while the connection is well.  At the peer's FIN it is bound to
+ * "\0minion=fin-" ID, at an error to "\0minion=err-" ID, before the channel is shut down.  So on EOF
+ * getpeername() tells, without a round trip and also after the minion died:
+ *   fin    a real EOF
+ *   err    ask MINION_ERROR for the error (once; then EOF, EPIPE)
+ *   none   the minion is gone, or the program itself shut the channel: ask MINION_ERROR; when the
+ *          minion does not answer: ECONNRESET
+ */
+enum { MINION_NAME_PREFIX = 8, MINION_MARK_PREFIX = 12 };
