@@ -57,7 +57,7 @@ class Memory(Protocol):
         """What is left of it now."""
 
     def alloc(self, size_bytes: int) -> Buffer | None:
-        """A buffer of exactly size_bytes (at least 1), contents undefined; None if there is no room.
+        """A buffer of size_bytes (at least 1), contents undefined; None if there is no room.
 
         None is back-pressure: the caller leaves its work where it is and tries again later.
         """
@@ -92,7 +92,7 @@ class Threads(Protocol):
     def create(self, main: Main, name: str) -> Thread:
         """Start a thread.  It first runs after the caller awaits or returns, in order of creation.
 
-        An exception that leaves main ends the thread, is reported to `crashed`, and harms nobody else.
+        An exception that leaves main ends the thread, is told to `crashed`, and harms nobody else.
         """
 
     def softint(self, handler: Callable[[], None]) -> Softint:
@@ -240,6 +240,10 @@ class Frame(Protocol):
 
     view: memoryview
     """The whole frame from its Ethernet header on, without FCS."""
+    buffer: Buffer
+    """Where the frame lies; borrowed, like view."""
+    offset: int
+    """view[0] is buffer.view[offset]."""
     csum_ok: bool
     """The transport checksum needs no check (verified by the device, or never put on a wire)."""
     gso_size: int
@@ -248,7 +252,7 @@ class Frame(Protocol):
     def keep(self) -> Slice | None:
         """Take the frame's memory over: (buffer, offset of view[0], length).
 
-        None when there is no memory to replace it with; the frame can then only be copied or dropped.
+        None without memory to replace it with; the frame can then only be copied or dropped.
         """
 
 
@@ -273,8 +277,8 @@ class Net(Protocol):
         """Queue one frame: header (Ethernet header first, any length) and then payload.
 
         With csum_start > 0, the Internet checksum from csum_start to the end is to be written at
-        csum_start + csum_offset, where the pseudo-header's partial sum stands.  With gso_size > 0 the
-        frame is a TCP super-segment to be cut into segments of gso_size payload bytes.
+        csum_start + csum_offset, where the pseudo-header's partial sum stands.  With gso_size > 0
+        the frame is a TCP super-segment to be cut into segments of gso_size payload bytes.
         Never blocks, never fails; a frame may be lost.  Payload memory is shared until it is sent.
         """
 
