@@ -1,0 +1,66 @@
+"""Interrupts: mip says whether, the PLIC's claim register says which.
+
+Handlers run to their end one after another, between softints and threads, never inside them: with
+one cooperative CPU that is all the protection interrupt state needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from hypercalls.bare.machine import MEIP, MTIP, PLIC, Machine
+from hypercalls.common.scheduler import print_crash
+
+PRIORITY: Final = PLIC
+ENABLE: Final = PLIC + 0x2000
+THRESHOLD: Final = PLIC + 0x20_0000
+CLAIM: Final = PLIC + 0x20_0004
+
+
+class Interrupts:
+    """bmk's isr thread, without the thread."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.crashed: Callable[[str, BaseException], None] = print_crash
+        self.on_timer: Callable[[], None] = lambda: None
+        self._machine = machine
+        self._hart = machine.hart
+        self._handlers: dict[int, Callable[[], None]] = {}
+        machine.write(THRESHOLD, 4, 0)
+
+    def establish(self, source: int, handler: Callable[[], None]) -> None:
+        """Call handler for each interrupt of a source.  It must make the device lower its line."""
+        self._handlers[source] = handler
+        self._machine.write(PRIORITY + 4 * source, 4, 1)
+        word = ENABLE + source // 32 * 4
+        enabled = self._machine.read(word, 4)
+        self._machine.write(word, 4, enabled | 1 << source % 32)
+
+    def deliver(self) -> bool:
+        """Run the handlers of everything pending; True if there was anything."""
+        mip = self._hart.mip
+        if not mip:
+            return False
+        delivered = False
+        if mip & MTIP:
+            self._call(self.on_timer)
+            delivered = True
+        if mip & MEIP:
+            machine = self._machine
+            for _ in range(len(self._handlers)):  # a line that stays up must not hold up the rest
+                source = machine.read(CLAIM, 4)
+                if not source:
+                    break
+                self._call(self._handlers[source])
+                machine.write(CLAIM, 4, source)
+                delivered = True
+                if not self._hart.mip & MEIP:
+                    break
+        return delivered
+
+    def _call(self, handler: Callable[[], None]) -> None:
+        try:
+            handler()
+        except Exception as exc:
+            self.crashed(f"interrupt {handler.__qualname__}", exc)
