@@ -1,0 +1,319 @@
+"""Stream sockets: the socket(2) calls over TCP, without blocking.
+
+Theory of operation.  A socket is idle, bound, listening, connecting, connected or finished.  Its
+*user* (the sysproxy, a gateway's relay, an app) is told of what happens; whoever wants to block,
+blocks there.  Errors are OSError with Linux's errnos; a pending error is reported once (so_error).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import (
+    EADDRINUSE,
+    EADDRNOTAVAIL,
+    EAGAIN,
+    EALREADY,
+    EINVAL,
+    EISCONN,
+    ENETUNREACH,
+    ENOTCONN,
+    EPIPE,
+)
+from typing import Protocol
+
+from hypercalls.api import Buffer
+from stack.netstack import Netstack
+from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.tcp.connections import Listener
+from stack.tcp.state import MAY_SEND, State
+from stack.tcp.tcb import NOBODY, Tcb
+from stack.wire.ipv4 import is_multicast
+
+Address = tuple[int, int]
+
+
+class User(Protocol):
+    """Told of a socket's events in softint context; must not wait."""
+
+    def received(self, buffer: Buffer, offset: int, length: int) -> int:
+        """In-order data, borrowed for the call: how much was taken.  The rest is queued."""
+
+    def readable(self) -> None:
+        """Queued data, the end of the stream, or a connection to accept."""
+
+    def writable(self) -> None:
+        """Room in the send buffer, after `send_space` was 0."""
+
+    def connected(self) -> None: ...
+
+    def closed(self, error: int) -> None:
+        """Gone: an errno, or 0 when both ends closed in order."""
+
+
+class StreamSocket:
+    __slots__ = (
+        "_bound_port",
+        "_net",
+        "_options",
+        "closed",
+        "connected",
+        "error",
+        "linger_s",
+        "listener",
+        "local",
+        "readable",
+        "received",
+        "remote",
+        "reuse_address",
+        "shut_read",
+        "shut_write",
+        "tcb",
+        "user",
+        "was_connected",
+        "writable",
+    )  # fmt: skip
+
+    def __init__(self, net: Netstack, user: User) -> None:
+        self._net = net
+        self.local: Address = (0, 0)
+        self.remote: Address | None = None
+        self.tcb: Tcb | None = None
+        self.listener: Listener | None = None
+        self.error = 0
+        """so_error: told once, by getsockopt or the next call."""
+        self.was_connected = False
+        self.shut_read = self.shut_write = False
+        self.linger_s: int | None = None
+        """None: close in the background; 0: reset; else as None (close never waits here)."""
+        self.reuse_address = False
+        self._bound_port = 0
+        self._options: dict[str, int] = {}
+        self.attach(user)
+
+    def attach(self, user: User) -> None:
+        """Change who is told.  The upcalls are the user's own methods: no detour per segment."""
+        self.user = user
+        self.received = user.received
+        self.readable = user.readable
+        self.writable = user.writable
+
+    # -- upcalls from TCP
+
+    def connected(self) -> None:
+        self.was_connected = True
+        self.user.connected()
+
+    def closed(self, error: int) -> None:
+        if error:
+            self.error = error
+        self.user.closed(error)
+
+    # -- calls
+
+    def bind(self, address: Address) -> None:
+        """EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+        if self.local[1] or self.tcb or self.listener:
+            raise OSError(EINVAL, "already bound")
+        ip, port = address
+        if ip and not self._net.ip.is_local(ip):
+            raise OSError(EADDRNOTAVAIL, "not a local address")
+        connections = self._net.tcp.connections
+        if not port:
+            port = connections.free_port(None, ip)
+        connections.hold(ip, port, self.reuse_address)
+        self._bound_port = port
+        self.local = (ip, port)
+
+    def listen(self, backlog: int) -> None:
+        """EINVAL, EADDRINUSE.  Listening again only changes the backlog."""
+        if self.listener is not None:
+            self.listener.backlog = max(0, min(backlog, self._net.config.somaxconn))
+            return
+        if self.tcb is not None and self.tcb.state != State.CLOSED:
+            raise OSError(EINVAL, "connected")
+        connections = self._net.tcp.connections
+        if not self.local[1]:
+            self.bind((self.local[0], 0))
+        if connections.bound.get(self.local[1], 0) > 1 and self.local in connections.listeners:
+            raise OSError(EADDRINUSE, "address in use")
+        self._release()
+        for other in connections.listeners:
+            if other[1] == self.local[1] and (other[0] == self.local[0] or not other[0]):
+                raise OSError(EADDRINUSE, "address in use")
+        self.listener = self._net.tcp.listen(self.local, backlog, self.readable)
+        self.listener.template = self._apply
+
+    def connect(self, remote: Address) -> None:
+        """Start connecting.  EISCONN, EALREADY, EINVAL, ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE,
+        or the error of the attempt before.  The user is told how it ends."""
+        if self.listener is not None:
+            raise OSError(EISCONN, "listening")
+        if self.error:
+            raise OSError(self.take_error(), "the last attempt failed")
+        tcb = self.tcb
+        if tcb is not None and tcb.state != State.CLOSED:
+            if tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+                raise OSError(EALREADY, "connecting")
+            raise OSError(EISCONN, "connected")
+        ip, port = remote
+        if is_multicast(ip) or ip == 0xFFFFFFFF:
+            raise OSError(ENETUNREACH, "TCP has two ends")  # MUST-46
+        if not ip:
+            ip = 0x7F000001  # as on Linux and BSD: this host
+        if not port:
+            raise OSError(EADDRNOTAVAIL, "no port 0")
+        tcp = self._net.tcp
+        tcb = tcp.create(self.local, (ip, port), self)
+        self._apply(tcb)
+        self._release()
+        self.tcb = tcb
+        self.local = tcb.key[:2]
+        self.remote = (ip, port)
+        tcp.connect(tcb)
+
+    def accept(self, make_user: Callable[[StreamSocket], User]) -> StreamSocket:
+        """The oldest waiting connection as a socket.  EINVAL, EAGAIN."""
+        if self.listener is None:
+            raise OSError(EINVAL, "not listening")
+        if not self.listener.ready:
+            raise OSError(EAGAIN, "nothing to accept")
+        child = StreamSocket(self._net, self.user)
+        child.attach(make_user(child))
+        tcb = self._net.tcp.accept(self.listener, child)
+        assert tcb is not None
+        child.tcb = tcb
+        child.local = tcb.key[:2]
+        child.remote = tcb.key[2:]
+        child.was_connected = True
+        child._options = dict(self._options)
+        child.linger_s = self.linger_s
+        return child
+
+    def getsockname(self) -> Address:
+        return self.local
+
+    def getpeername(self) -> Address:
+        """ENOTCONN."""
+        tcb = self.tcb
+        if self.remote is None or tcb is None or not self.was_connected:
+            raise OSError(ENOTCONN, "not connected")
+        if tcb.state == State.CLOSED and self.error:
+            raise OSError(ENOTCONN, "not connected any more")
+        return self.remote
+
+    @property
+    def connecting(self) -> bool:
+        return self.tcb is not None and self.tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+
+    def take_error(self) -> int:
+        error, self.error = self.error, 0
+        return error
+
+    # -- options: kept here, and in the connection once there is one
+
+    def configure(self, name: str, value: int) -> None:
+        """Set an attribute of the connection, now or when there is one; accepted ones inherit."""
+        self._options[name] = value
+        if self.tcb is not None:
+            setattr(self.tcb, name, value)
+
+    def _apply(self, tcb: Tcb) -> None:
+        for name, value in self._options.items():
+            setattr(tcb, name, value)
+
+    def effective(self, name: str) -> int:
+        """The value of an attribute as it is, or would be for a new connection."""
+        if self.tcb is not None:
+            value: int = getattr(self.tcb, name)
+            return value
+        return self._options.get(name, self._net.defaults[name])
+
+    def restart_keepalive(self) -> None:
+        tcb = self.tcb
+        if tcb is not None and tcb.state in MAY_SEND:
+            self._net.tcp.keepalive(tcb)
+
+    # -- data
+
+    @property
+    def send_space(self) -> int:
+        """Bytes that may be written now; 0 also marks the user as waiting for `writable`."""
+        tcb = self.tcb
+        if tcb is None or tcb.state not in MAY_SEND:
+            return 0
+        space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
+        if space <= 0:
+            tcb.write_blocked = True
+            return 0
+        return space
+
+    def write(self, buffer: Buffer, offset: int, length: int) -> None:
+        """Queue bytes, shared until they are acknowledged.  EPIPE."""
+        tcb = self.tcb
+        if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
+            raise OSError(EPIPE, "not open for writing")
+        self._net.tcp.write(tcb, buffer, offset, length)
+
+    def consumed(self) -> None:
+        """After taking from `tcb.rcv`: opens the window."""
+        if self.tcb is not None:
+            self._net.tcp.consumed(self.tcb)
+
+    @property
+    def at_eof(self) -> bool:
+        """Everything the peer sent has been read, and it has sent its FIN."""
+        tcb = self.tcb
+        return tcb is not None and tcb.fin_received and not tcb.rcv.length
+
+    # -- the end
+
+    def shutdown(self, how: int) -> None:
+        """EINVAL, ENOTCONN."""
+        if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
+            raise OSError(EINVAL, "shutdown: how")
+        tcb = self.tcb
+        if self.listener is not None:
+            if how != SHUT_WR:
+                self.close()
+            return
+        if tcb is None or not self.was_connected or tcb.state == State.CLOSED:
+            raise OSError(ENOTCONN, "not connected")
+        self.shut_read = self.shut_read or how != SHUT_WR
+        if how != SHUT_RD:
+            self.shut_write = True
+
+    def finish_writing(self) -> None:
+        """The last byte has been written: send the FIN after it."""
+        self.shut_write = True
+        if self.tcb is not None:
+            self._net.tcp.shutdown(self.tcb)
+
+    def push(self) -> None:
+        """Send what options held back."""
+        if self.tcb is not None:
+            self._net.tcp.push(self.tcb)
+
+    def close(self) -> None:
+        """Give the socket back.  Unread data, or SO_LINGER of 0, makes it a reset."""
+        self._release()
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            self._net.tcp.unlisten(listener)
+        tcb = self.tcb
+        if tcb is None or tcb.owner is NOBODY:
+            return
+        if self.linger_s == 0:
+            self._net.tcp.abort(tcb)
+        else:
+            self._net.tcp.close(tcb)
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        self._release()
+        if self.tcb is not None and self.tcb.owner is not NOBODY:
+            self._net.tcp.abort(self.tcb)
+
+    def _release(self) -> None:
+        if self._bound_port:
+            self._net.tcp.connections.release(self._bound_port)
+            self._bound_port = 0

@@ -1,0 +1,107 @@
+"""What an acknowledgement does (RFC 9293, 3.10.7.4, fifth; RFC 5681; RFC 6298)."""
+
+from __future__ import annotations
+
+from stack.config import Config
+from stack.tcp import newreno, rto
+from stack.tcp.connections import Connections
+from stack.tcp.output import Output
+from stack.tcp.state import On, State, step
+from stack.tcp.tcb import Tcb
+
+
+class AckInput:
+    def __init__(self, config: Config, output: Output, connections: Connections) -> None:
+        self._config = config
+        self._output = output
+        self._connections = connections
+
+    def input(self, tcb: Tcb, seq: int, ack: int, window: int, length: int, now: int) -> bool:
+        """Process ack and window of an acceptable segment.  False: drop the rest of it."""
+        if ack > tcb.snd_max:
+            self._output.ack(tcb)
+            return False
+        if ack > tcb.snd_una:
+            self._new(tcb, ack, now)
+        elif (
+            ack == tcb.snd_una
+            and not length
+            and window == tcb.snd_wnd
+            and tcb.snd_max > tcb.snd_una
+            and tcb.snd_wnd
+        ):
+            self._duplicate(tcb, ack)
+        self._window(tcb, seq, ack, window)
+        return self._fin_acknowledged(tcb, now)
+
+    def _window(self, tcb: Tcb, seq: int, ack: int, window: int) -> None:
+        if tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack):
+            if window != tcb.snd_wnd:
+                tcb.snd_wnd = window
+                tcb.max_snd_wnd = max(tcb.max_snd_wnd, window)
+                if window and tcb.persist_at:
+                    tcb.persist_at = tcb.persist_backoff = 0
+                if tcb.snd.end > tcb.snd_nxt:
+                    self._output.later(tcb)
+            elif not window:
+                tcb.retries = 0  # MUST-37: a closed window is no reason to give up
+            tcb.snd_wl1, tcb.snd_wl2 = seq, ack
+
+    def _new(self, tcb: Tcb, ack: int, now: int) -> None:
+        count = ack - tcb.snd_una
+        if tcb.timed_at and ack >= tcb.timed_seq:
+            rto.sample(tcb, max(1, now - tcb.timed_at), self._config)
+            tcb.timed_at = 0
+        elif tcb.retries:
+            rto.derive(tcb, self._config)
+        tcb.retries = 0
+        flight = tcb.flight
+        tcb.snd_una = ack
+        tcb.snd_nxt = max(tcb.snd_nxt, ack)
+        snd = tcb.snd
+        if snd.start < snd.end:
+            snd.acknowledge(ack)
+        tcb.dupacks = 0
+        if not tcb.in_recovery:
+            newreno.acknowledged(tcb, count)
+        elif ack >= tcb.recover:
+            newreno.leave_recovery(tcb, flight - count)
+        else:
+            newreno.partial(tcb, count)
+            self._output.retransmit_first(tcb)
+        # RFC 6298, 5.2 and 5.3
+        tcb.rexmt_at = now + tcb.rto_ns if tcb.snd_max > ack else 0
+        if snd.end > tcb.snd_nxt or (tcb.fin_queued and tcb.snd_nxt == snd.end):
+            self._output.later(tcb)
+        if tcb.write_blocked and tcb.send_space > 0:
+            tcb.owner.writable()
+
+    def _duplicate(self, tcb: Tcb, ack: int) -> None:
+        """RFC 5681, 3.2; RFC 6582, 3.2."""
+        tcb.dupacks += 1
+        if tcb.in_recovery:
+            newreno.inflate(tcb)
+            self._output.later(tcb)
+        elif tcb.dupacks == newreno.DUPACK_THRESHOLD and newreno.may_enter(tcb, ack):
+            newreno.enter_recovery(tcb)
+            self._output.retransmit_first(tcb)
+            self._output.later(tcb)
+
+    def _fin_acknowledged(self, tcb: Tcb, now: int) -> bool:
+        """Sixth row of the table: our FIN has been acknowledged.  False: nothing more to do."""
+        state = tcb.state
+        if not tcb.fin_queued or tcb.snd_una <= tcb.snd.end:
+            return True
+        if state == State.FIN_WAIT_1:
+            step(tcb, On.RCV_ACK_OF_FIN)
+            if tcb.orphan_at == -1:
+                tcb.orphan_at = now + self._config.orphan_ns
+        elif state == State.CLOSING:
+            step(tcb, On.RCV_ACK_OF_FIN)
+            self._connections.enter_time_wait(tcb, now)
+            return False
+        elif state == State.LAST_ACK:
+            step(tcb, On.RCV_ACK_OF_FIN)
+            self._connections.finish(tcb, 0)
+            return False
+        return True

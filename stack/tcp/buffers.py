@@ -1,0 +1,123 @@
+"""The send buffer and the receive queue: slices of memory, never copies.
+
+Positions are sequence numbers, unwrapped (see tcb.py).  The send buffer keeps what may have to be
+sent again, until it is acknowledged; the receive queue keeps what the reader has not taken.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from hypercalls.api import Buffer, Slice
+
+
+class Chunk:
+    """A run of the stream in one buffer."""
+
+    __slots__ = ("buffer", "end", "offset", "seq")
+
+    def __init__(self, buffer: Buffer, offset: int, seq: int, end: int) -> None:
+        self.buffer = buffer
+        self.offset = offset
+        self.seq = seq
+        self.end = end
+
+
+class SendBuffer:
+    __slots__ = ("_chunks", "_cursor", "_head", "end", "start")
+
+    def __init__(self, seq: int) -> None:
+        self.start = seq
+        """Of the first byte held."""
+        self.end = seq
+        """Past the last byte held."""
+        self._chunks: list[Chunk] = []
+        self._head = 0
+        self._cursor = 0
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def append(self, buffer: Buffer, offset: int, length: int) -> None:
+        """Add length bytes; they must not be changed until they are acknowledged."""
+        end = self.end + length
+        chunks = self._chunks
+        if len(chunks) > self._head:
+            last = chunks[-1]
+            if last.buffer is buffer and last.offset + last.end - last.seq == offset:
+                last.end = self.end = end  # the next bytes of the same buffer
+                return
+        chunks.append(Chunk(buffer, offset, self.end, end))
+        self.end = end
+
+    def acknowledge(self, seq: int) -> None:
+        """Forget everything before seq."""
+        seq = min(seq, self.end)
+        chunks, head = self._chunks, self._head
+        count = len(chunks)
+        while head < count and chunks[head].end <= seq:
+            head += 1
+        if head < count and chunks[head].seq < seq:
+            first = chunks[head]
+            first.offset += seq - first.seq
+            first.seq = seq
+        if head == count:
+            chunks.clear()
+            head = self._cursor = 0
+        elif head >= 64:
+            del chunks[:head]
+            self._cursor = max(0, self._cursor - head)
+            head = 0
+        elif head > self._head:
+            for i in range(self._head, head):
+                chunks[i].buffer = chunks[head].buffer  # let go of acknowledged memory at once
+        self._head = head
+        self.start = seq
+
+    def gather(self, seq: int, length: int, max_slices: int) -> list[Slice]:
+        """The bytes from seq on, at most length of them in at most max_slices pieces."""
+        chunks = self._chunks
+        at = self._cursor
+        if at < self._head or at >= len(chunks) or chunks[at].seq > seq:
+            at = self._head
+        while chunks[at].end <= seq:
+            at += 1
+        out: list[Slice] = []
+        while length > 0 and len(out) < max_slices:
+            chunk = chunks[at]
+            skip = seq - chunk.seq
+            count = min(length, chunk.end - seq)
+            out.append((chunk.buffer, chunk.offset + skip, count))
+            seq += count
+            length -= count
+            if seq == chunk.end:
+                at += 1
+        self._cursor = at
+        return out
+
+
+class ReceiveQueue:
+    __slots__ = ("_slices", "length")
+
+    def __init__(self) -> None:
+        self._slices: deque[Slice] = deque()
+        self.length = 0
+
+    def append(self, item: Slice) -> None:
+        self._slices.append(item)
+        self.length += item[2]
+
+    def peek(self) -> Slice | None:
+        """The first run of unread bytes."""
+        return self._slices[0] if self._slices else None
+
+    def consume(self, length: int) -> None:
+        """The reader has taken length bytes of the first run."""
+        buffer, offset, count = self._slices.popleft()
+        self.length -= length
+        if length < count:
+            self._slices.appendleft((buffer, offset + length, count - length))
+
+    def clear(self) -> None:
+        self._slices.clear()
+        self.length = 0

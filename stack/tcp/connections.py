@@ -1,0 +1,187 @@
+"""Which connection a segment belongs to: the tables, ports, initial sequence numbers, TIME-WAIT."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from errno import EADDRINUSE, EADDRNOTAVAIL
+from hashlib import blake2s
+
+from hypercalls.api import Hypercalls
+from stack.callout import Callout, Callouts
+from stack.config import SECOND, Config
+from stack.tcp.state import On, State, step
+from stack.tcp.tcb import NOBODY, Key, Owner, Tcb
+
+Local = tuple[int, int]
+
+
+class TimeWait:
+    """What is left of a connection in TIME-WAIT: enough to acknowledge a repeated FIN."""
+
+    __slots__ = ("expires_ns", "rcv_nxt", "since_ns", "snd_nxt")
+
+    def __init__(self, snd_nxt: int, rcv_nxt: int, since_ns: int, expires_ns: int) -> None:
+        self.snd_nxt = snd_nxt
+        self.rcv_nxt = rcv_nxt
+        self.since_ns = since_ns
+        self.expires_ns = expires_ns
+
+
+class Listener:
+    """A port in LISTEN: half-open connections, and those ready to be accepted."""
+
+    def __init__(self, local: Local, backlog: int, acceptable: Callable[[], None]) -> None:
+        self.local = local
+        self.backlog = backlog
+        self.acceptable = acceptable
+        """Told, in softint context, when `ready` gains a connection."""
+        self.template: Callable[[Tcb], None] = lambda _tcb: None
+        """Gives the listening socket's options to a new connection."""
+        self.half_open: dict[Key, Tcb] = {}
+        self.ready: deque[Tcb] = deque()
+
+    @property
+    def full(self) -> bool:
+        return len(self.ready) > self.backlog  # BSD and Linux accept one more than backlog
+
+
+class Connections:
+    def __init__(self, hyper: Hypercalls, config: Config, callouts: Callouts) -> None:
+        self._config = config
+        self._callouts = callouts
+        self._clock = hyper.clock
+        self._secret = hyper.random.getrandom(32)
+        self.table: dict[Key, Tcb] = {}
+        self.listeners: dict[Local, Listener] = {}
+        self.bound: dict[int, int] = {}
+        """Ports held by bound sockets that neither listen nor are connected, with their count."""
+        self.time_wait: dict[Key, TimeWait] = {}
+        self._time_wait_callout: Callout | None = None
+        self.counters = {"time_wait_recycled": 0, "dropped": 0}
+
+    # -- initial sequence numbers and ports
+
+    def isn(self, key: Key, now: int) -> int:
+        """RFC 6528: a 4 microsecond clock plus a keyed hash of the connection's identity."""
+        digest = blake2s(repr(key).encode(), key=self._secret, digest_size=4).digest()
+        return (now // 4000 + int.from_bytes(digest, "big")) & 0xFFFFFFFF
+
+    def free_port(self, remote: Local | None, local_address: int) -> int:
+        """RFC 6056, algorithm 3: a keyed hash decides where the search starts.
+
+        With a remote, a port is free when the four-tuple is (TIME-WAIT tuples are taken last).
+        """
+        config = self._config
+        first, count = config.port_first, config.port_last - config.port_first + 1
+        self._next_port = getattr(self, "_next_port", 0) + 1
+        seed = blake2s(repr(remote).encode(), key=self._secret, digest_size=4).digest()
+        start = int.from_bytes(seed, "big") + self._next_port
+        recyclable = 0
+        now = self._clock.monotonic_ns()
+        for i in range(count):
+            port = first + (start + i) % count
+            if port in self.bound or (0, port) in self.listeners:
+                continue
+            if remote is None:
+                if not self._used(port):
+                    return port
+                continue
+            key = (local_address, port, *remote)
+            if key in self.table or (local_address, port) in self.listeners:
+                continue
+            old = self.time_wait.get(key)
+            if old is None:
+                self._next_port += i
+                return port
+            if not recyclable and now - old.since_ns > SECOND:
+                recyclable = port
+        if recyclable:
+            # The clock part of the next ISN has passed the old connection's numbers (RFC 6191)
+            self.counters["time_wait_recycled"] += 1
+            self._next_port += 1
+            return recyclable
+        raise OSError(EADDRNOTAVAIL, "no free port")
+
+    def _used(self, port: int) -> bool:
+        return any(key[1] == port for key in self.table) or any(
+            local[1] == port for local in self.listeners
+        )
+
+    def hold(self, address: int, port: int, reuse: bool) -> None:
+        """Bind a port.  OSError(EADDRINUSE)."""
+        if (address, port) in self.listeners or (0, port) in self.listeners:
+            raise OSError(EADDRINUSE, "address in use")
+        if not address and any(local[1] == port for local in self.listeners):
+            raise OSError(EADDRINUSE, "address in use")
+        if not reuse and (self.bound.get(port) or any(k[1] == port for k in self.table)):
+            raise OSError(EADDRINUSE, "address in use")
+        self.bound[port] = self.bound.get(port, 0) + 1
+
+    def release(self, port: int) -> None:
+        count = self.bound.get(port, 0) - 1
+        if count > 0:
+            self.bound[port] = count
+        else:
+            self.bound.pop(port, None)
+
+    def listener_for(self, address: int, port: int) -> Listener | None:
+        return self.listeners.get((address, port)) or self.listeners.get((0, port))
+
+    # -- the end of a connection
+
+    def finish(self, tcb: Tcb, error: int) -> None:
+        """Forget a connection and tell its owner: an errno, or 0 for an orderly end."""
+        if self.table.get(tcb.key) is tcb:
+            del self.table[tcb.key]
+        if error:
+            self.counters["dropped"] += 1
+        listener = tcb.listener
+        if isinstance(listener, Listener):
+            listener.half_open.pop(tcb.key, None)
+            if tcb in listener.ready:
+                listener.ready.remove(tcb)
+            tcb.listener = None
+        if tcb.state != State.CLOSED:
+            step(tcb, On.DELETE)
+        self._quiet(tcb)
+        owner: Owner = tcb.owner
+        tcb.error = error
+        owner.closed(error)
+        if not tcb.rcv.length:
+            tcb.owner = NOBODY
+
+    @staticmethod
+    def _quiet(tcb: Tcb) -> None:
+        tcb.rexmt_at = tcb.persist_at = tcb.delack_at = tcb.keep_at = tcb.orphan_at = 0
+        tcb.snd.acknowledge(tcb.snd.end)
+        tcb.ooo.clear()
+        tcb.ooo_bytes = 0
+        if tcb.callout is not None:
+            tcb.callout.cancel()
+            tcb.callout = None
+
+    def enter_time_wait(self, tcb: Tcb, now: int) -> None:
+        """Keep only what TIME-WAIT needs; the Tcb stays with its owner for questions (MUST-13)."""
+        self.table.pop(tcb.key, None)
+        self._quiet(tcb)
+        expires = now + 2 * self._config.msl_ns
+        self.time_wait.pop(tcb.key, None)
+        self.time_wait[tcb.key] = TimeWait(tcb.snd_nxt, tcb.rcv_nxt, now, expires)
+        if len(self.time_wait) > self._config.time_wait_max:
+            del self.time_wait[next(iter(self.time_wait))]
+            self.counters["time_wait_recycled"] += 1
+        if self._time_wait_callout is None:
+            self._time_wait_callout = self._callouts.at(expires, self._expire)
+        tcb.owner.closed(0)
+
+    def _expire(self) -> None:
+        now = self._clock.monotonic_ns()
+        entries = self.time_wait
+        while entries:
+            key, entry = next(iter(entries.items()))
+            if entry.expires_ns > now:
+                self._time_wait_callout = self._callouts.at(entry.expires_ns, self._expire)
+                return
+            del entries[key]
+        self._time_wait_callout = None

@@ -1,0 +1,260 @@
+"""Segments in (RFC 9293, 3.10.7), with the checks of RFC 5961.
+
+Theory of operation.  `input` finds the connection.  `_synchronized` goes through the RFC's steps in
+the RFC's order: sequence number, RST, SYN, ACK, text, FIN.  LISTEN and SYN-SENT have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import ECONNREFUSED, ECONNRESET
+
+from hypercalls.api import Frame, Hypercalls
+from stack.config import SECOND, Config
+from stack.ip.ip import Ip
+from stack.tcp.ack import AckInput
+from stack.tcp.connections import Connections, Listener, TimeWait
+from stack.tcp.data import DataInput
+from stack.tcp.open import Opener
+from stack.tcp.output import Output
+from stack.tcp.state import On, State, step
+from stack.tcp.tcb import MASK, Tcb, unwrap
+from stack.wire import ipv4
+from stack.wire.checksum import pseudo_header
+from stack.wire.ipv4 import Ipv4, is_multicast
+from stack.wire.tcp import ACK, FIN, RST, SYN, Options, Tcp
+
+Forwarder = Callable[[Ipv4, Tcp], bool]
+
+
+class Input:
+    def __init__(
+        self, hyper: Hypercalls, config: Config, ip: Ip, output: Output,
+        connections: Connections, opener: Opener,
+    ) -> None:  # fmt: skip
+        self._config = config
+        self._ip = ip
+        self._output = output
+        self._connections = connections
+        self._opener = opener
+        self._ack = AckInput(config, output, connections)
+        self.data = DataInput(hyper, config, output, connections)
+        self._challenge_window_ns = 0
+        self._challenges = 0
+        self.forwarder: Forwarder = lambda _header, _segment: False
+        """Offered SYNs that no listener takes; True: taken (a gateway relays them)."""
+        self.counters = {"segments_in": 0, "no_connection": 0, "unacceptable": 0, "challenges": 0}
+
+    def input(self, header: Ipv4, frame: Frame, start: int, end: int, now: int) -> None:
+        src, dst = header.src, header.dst
+        csum_ok = frame.csum_ok
+        pseudo = 0 if csum_ok else pseudo_header(src, dst, ipv4.TCP, end - start)
+        segment = Tcp.parse(frame.view, start, end, pseudo, csum_ok)
+        self.counters["segments_in"] += 1
+        tcb = self._connections.table.get((dst, segment.dst, src, segment.src))
+        if tcb is None:
+            self._unknown(header, segment, now)
+            return
+        if tcb.state == State.SYN_SENT:
+            self._syn_sent(tcb, segment, now)
+        else:
+            self._synchronized(tcb, segment, frame, now)
+        if not tcb.pending:
+            self._output.arm(tcb)
+
+    # -- no connection
+
+    def _unknown(self, header: Ipv4, segment: Tcp, now: int) -> None:
+        dst = header.dst
+        if dst == 0xFFFFFFFF or is_multicast(dst) or not header.src:
+            return  # MUST-57, MUST-63
+        key = (dst, segment.dst, header.src, segment.src)
+        waiting = self._connections.time_wait.get(key)
+        if waiting is not None and not self._time_wait(key, waiting, segment, now):
+            return
+        flags = segment.flags
+        listener = self._connections.listener_for(dst, segment.dst)
+        if listener is not None:
+            self._listen(listener, header, segment, now)
+            return
+        if flags & (SYN | ACK | RST) == SYN and self.forwarder(header, segment):
+            return
+        self.counters["no_connection"] += 1
+        if not flags & RST:
+            self.refuse(header, segment)
+
+    def refuse(self, header: Ipv4, segment: Tcp) -> None:
+        """Answer with the RST of section 3.10.7.1."""
+        if segment.flags & ACK:
+            seq, ack, flags = segment.ack, 0, RST
+        else:
+            length = segment.length + bool(segment.flags & SYN) + bool(segment.flags & FIN)
+            seq, ack, flags = 0, segment.seq + length, RST | ACK
+        self._output.answer_with_reset(
+            header.dst, segment.dst, header.src, segment.src, seq, ack, flags
+        )
+
+    def _time_wait(
+        self, key: tuple[int, int, int, int], waiting: TimeWait, segment: Tcp, now: int
+    ) -> bool:
+        """True: the segment opens a new connection (RFC 9293, MAY-2; RFC 1337 for the rest)."""
+        seq = unwrap(waiting.rcv_nxt, segment.seq)
+        if segment.flags & RST:
+            return False  # RFC 1337: TIME-WAIT is not to be assassinated
+        if segment.flags & SYN and not segment.flags & ACK and seq > waiting.rcv_nxt:
+            del self._connections.time_wait[key]
+            return True
+        if segment.flags & FIN:
+            waiting.expires_ns = now + 2 * self._config.msl_ns
+        self._output.answer_with_reset(
+            key[0], key[1], key[2], key[3], waiting.snd_nxt, waiting.rcv_nxt, ACK
+        )
+        return False
+
+    def _listen(self, listener: Listener, header: Ipv4, segment: Tcp, now: int) -> None:
+        """Section 3.10.7.2."""
+        flags = segment.flags
+        if flags & RST:
+            return
+        if flags & ACK:
+            self.refuse(header, segment)
+        elif flags & SYN and not listener.full:  # full: the peer will try again
+            self._opener.passive(listener, header, segment, now)
+
+    # -- SYN-SENT
+
+    def _syn_sent(self, tcb: Tcb, segment: Tcp, now: int) -> None:
+        """Section 3.10.7.3."""
+        flags = segment.flags
+        ack = unwrap(tcb.snd_una, segment.ack)
+        if flags & ACK and not tcb.iss < ack <= tcb.snd_max:
+            if not flags & RST:
+                local, port, remote, remote_port = tcb.key
+                self._output.answer_with_reset(
+                    local, port, remote, remote_port, segment.ack, 0, RST
+                )
+            return
+        if flags & RST:
+            if flags & ACK:
+                self._connections.finish(tcb, ECONNREFUSED)
+            return
+        if not flags & SYN:
+            return
+        self._opener.synchronize(tcb, segment.seq, Options.parse(segment.options))
+        tcb.snd_wl1 = tcb.irs
+        if flags & ACK:
+            step(tcb, On.RCV_SYN_ACK)
+            tcb.ack_now = True
+            tcb.snd_wnd = tcb.max_snd_wnd = segment.window  # never scaled in a SYN
+            tcb.snd_wl2 = ack
+            self._opener.established(tcb, ack, now)
+        else:
+            step(tcb, On.RCV_SYN)
+            tcb.retries = 0
+            self._output.syn(tcb, now)
+
+    # -- everything else
+
+    def _synchronized(self, tcb: Tcb, segment: Tcp, frame: Frame, now: int) -> None:
+        """Section 3.10.7.4."""
+        seq = unwrap(tcb.rcv_nxt, segment.seq)
+        flags = segment.flags
+        length = segment.length
+        at = segment.at
+        tcb.keep_sent = 0
+        if tcb.keep_at:
+            tcb.keep_at = now + tcb.keep_idle_ns
+        # first: is it in the window?  (table 6)
+        extent = length + (flags & FIN) + (flags >> 1 & 1)
+        window_end = tcb.rcv_adv
+        if seq != tcb.rcv_nxt or seq + extent > window_end:
+            if not self._acceptable(tcb, seq, extent, window_end, flags):
+                return
+            if seq < tcb.rcv_nxt:  # trim to the left edge
+                skip = tcb.rcv_nxt - seq
+                if flags & SYN:
+                    flags &= ~SYN
+                    seq += 1
+                    skip -= 1
+                skip = min(skip, length)
+                at, length, seq = at + skip, length - skip, seq + skip
+            if seq + length + (flags & FIN) > window_end:  # and to the right edge
+                length = max(0, min(length, window_end - seq))
+                flags &= ~FIN
+        if flags & (RST | SYN) and not self._rst_or_syn(tcb, seq, flags, now):
+            return
+        if not flags & ACK:
+            return
+        ack = unwrap(tcb.snd_una, segment.ack)
+        if tcb.state == State.SYN_RECEIVED and not self._opened(tcb, segment, ack, now):
+            return
+        if ack < tcb.snd_una - tcb.max_snd_wnd:  # RFC 5961, 5.2
+            self._challenge(tcb, now)
+            return
+        window = segment.window << tcb.snd_scale
+        if not self._ack.input(tcb, seq, ack, window, length, now):
+            return
+        if length or flags & FIN:
+            self.data.input(tcb, frame, seq, at, length, bool(flags & FIN), now)
+
+    def _acceptable(self, tcb: Tcb, seq: int, extent: int, end: int, flags: int) -> bool:
+        """Table 6; what is not is acknowledged and dropped."""
+        nxt = tcb.rcv_nxt
+        if extent:
+            good = seq < end and seq + extent > nxt
+        else:
+            good = nxt <= seq <= end
+        if seq == nxt and not good:
+            good = True  # MUST-66: ACK, RST and URG count even when the window is closed
+        if not good:
+            self.counters["unacceptable"] += 1
+            if not flags & RST:
+                self._output.ack(tcb)
+        return good
+
+    def _rst_or_syn(self, tcb: Tcb, seq: int, flags: int, now: int) -> bool:
+        """Second and fourth: False ends the processing."""
+        if flags & RST:
+            if seq != tcb.rcv_nxt:
+                self._challenge(tcb, now)  # RFC 5961, 3.2
+                return False
+            error = ECONNRESET
+            if tcb.state == State.SYN_RECEIVED and not tcb.passive:
+                error = ECONNREFUSED
+            elif tcb.state in (State.CLOSING, State.LAST_ACK):
+                error = 0
+            self._connections.finish(tcb, error)
+            return False
+        if tcb.state == State.SYN_RECEIVED and seq == tcb.irs and not flags & ACK:
+            self._output.ack(tcb)
+            return False
+        if tcb.state == State.SYN_RECEIVED and flags & ACK:
+            return True  # simultaneous open: the peer's SYN-ACK
+        self._challenge(tcb, now)  # RFC 5961, 4.2
+        return False
+
+    def _opened(self, tcb: Tcb, segment: Tcp, ack: int, now: int) -> bool:
+        """The acknowledgement that ends SYN-RECEIVED."""
+        if not tcb.snd_una < ack <= tcb.snd_max:
+            local, port, remote, remote_port = tcb.key
+            self._output.answer_with_reset(
+                local, port, remote, remote_port, segment.ack & MASK, 0, RST
+            )
+            return False
+        listener = tcb.listener
+        if isinstance(listener, Listener) and listener.full:
+            return False  # no room to accept: the peer will send again
+        step(tcb, On.RCV_ACK_OF_SYN)
+        tcb.snd_wnd = tcb.max_snd_wnd = segment.window << tcb.snd_scale
+        tcb.snd_wl1, tcb.snd_wl2 = unwrap(tcb.rcv_nxt, segment.seq), ack
+        self._opener.established(tcb, ack, now)
+        return tcb.state == State.ESTABLISHED
+
+    def _challenge(self, tcb: Tcb, now: int) -> None:
+        """RFC 5961, section 7: at most so many per second."""
+        if now - self._challenge_window_ns >= SECOND:
+            self._challenge_window_ns, self._challenges = now, 0
+        self._challenges += 1
+        if self._challenges <= self._config.challenge_ack_per_s:
+            self.counters["challenges"] += 1
+            self._output.ack(tcb)

@@ -1,0 +1,261 @@
+"""Segments out (RFC 9293, 3.8): what to send, and when to hold it back.
+
+Theory of operation.  `run` sends as much as the peer's window, the congestion window, Nagle's
+algorithm and the silly window avoidance of section 3.8.6.2.1 allow, in super-segments where the
+interface takes them.  Input marks connections `pending`; they are run once per batch, so that one
+acknowledgement answers many segments (MUST-58).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from hypercalls.api import Slice
+from stack.config import Config
+from stack.ip.ip import Ip, Path
+from stack.tcp.state import MAY_OUTPUT, State
+from stack.tcp.tcb import MASK, Tcb
+from stack.wire import ipv4
+from stack.wire.checksum import fold, partial, pseudo_header
+from stack.wire.tcp import ACK, FIN, HEADER_BYTES, PSH, RST, SYN, Options, emit
+
+IP_TCP_BYTES = ipv4.HEADER_BYTES + HEADER_BYTES
+CHECKSUM_AT = 16
+MAX_SLICES = 16
+
+
+class Output:
+    def __init__(self, config: Config, ip: Ip) -> None:
+        self._config = config
+        self._ip = ip
+        self._pending: list[Tcb] = []
+        self.arm: Callable[[Tcb], None] = lambda _tcb: None
+        """Sets the timers of a connection after its output (see timers.py)."""
+        self.counters = {"segments_out": 0, "retransmitted": 0, "resets_out": 0, "probes": 0}
+
+    # -- batches
+
+    def later(self, tcb: Tcb) -> None:
+        """Run tcb at the end of this batch."""
+        if not tcb.pending:
+            tcb.pending = True
+            self._pending.append(tcb)
+
+    def flush(self, now: int) -> None:
+        """The end of a batch."""
+        while self._pending:
+            pending, self._pending = self._pending, []
+            for tcb in pending:
+                tcb.pending = False
+                self.run(tcb, now)
+                self.arm(tcb)
+
+    # -- segments
+
+    def _send(
+        self, tcb: Tcb, seq: int, flags: int, payload: Sequence[Slice], length: int,
+        options: bytes = b"",
+    ) -> None:  # fmt: skip
+        src, sport, dst, dport = tcb.key
+        path = self._path(tcb)
+        ack = 0
+        if flags & ACK:
+            ack = tcb.rcv_nxt & MASK
+            tcb.ack_now = False
+            tcb.ack_bytes = tcb.delack_at = 0
+        window = self._window(tcb, flags)
+        self._transmit(
+            path, src, dst, sport, dport, seq & MASK, ack, flags, window, options, payload,
+            length, tcb.mss if length > tcb.mss else 0, tcb.ttl, tcb.tos,
+        )  # fmt: skip
+
+    def _transmit(
+        self, path: Path, src: int, dst: int, sport: int, dport: int, seq: int, ack: int,
+        flags: int, window: int, options: bytes, payload: Sequence[Slice], length: int,
+        gso_size: int, ttl: int = 0, tos: int = 0,
+    ) -> None:  # fmt: skip
+        header_bytes = HEADER_BYTES + len(options)
+        pseudo = pseudo_header(src, dst, ipv4.TCP, header_bytes + length)
+        csum_offset = 0
+        if path.interface.csum_offload:
+            total, csum_offset = fold(pseudo), CHECKSUM_AT
+        else:
+            total = partial(emit(sport, dport, seq, ack, flags, window, 0, options)) + pseudo
+            data = b"".join(bytes(b.view[o : o + n]) for b, o, n in payload)
+            total = ~fold(total + partial(data)) & 0xFFFF
+        header = emit(sport, dport, seq, ack, flags, window, total, options)
+        self.counters["segments_out"] += 1
+        self._ip.output(
+            path, src, dst, ipv4.TCP, header, payload, length, csum_offset, gso_size, ttl, tos
+        )
+
+    def _path(self, tcb: Tcb) -> Path:
+        path = tcb.path
+        if path.generation != self._ip.routes.generation:
+            try:
+                path = tcb.path = self._ip.path(tcb.key[2], tcb.key[0])
+            except OSError:
+                return path  # no route now; the old way is as good as none
+            tcb.mss = min(tcb.mss, path.mtu_bytes - IP_TCP_BYTES)  # RFC 1191
+        return path
+
+    def _window(self, tcb: Tcb, flags: int) -> int:
+        """The window field; never takes back what was offered (SHLD-14), and no silly windows."""
+        space = tcb.rcv_space
+        offered = tcb.rcv_adv - tcb.rcv_nxt
+        if space < offered or (space < min(tcb.rcvbuf_bytes // 2, tcb.mss) and not flags & SYN):
+            space = max(offered, 0)  # MUST-39
+        scale = 0 if flags & SYN else tcb.rcv_scale
+        field = min(space >> scale, 0xFFFF)
+        tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + (field << scale))
+        return field
+
+    def syn(self, tcb: Tcb, now: int) -> None:
+        """Send, or send again, the SYN or SYN-ACK."""
+        flags = SYN if tcb.state == State.SYN_SENT else SYN | ACK
+        options = Options(self.our_mss(tcb))  # MUST-65: nowhere but here
+        if flags == SYN or tcb.scaled:
+            options.window_scale = tcb.rcv_scale
+        if tcb.retries == 0:
+            tcb.timed_seq, tcb.timed_at = tcb.iss + 1, now
+        tcb.snd_nxt = tcb.snd_max = max(tcb.snd_max, tcb.iss + 1)
+        tcb.rexmt_at = now + tcb.rto_ns
+        self._send(tcb, tcb.iss, flags, (), 0, options.emit())
+
+    def our_mss(self, tcb: Tcb) -> int:
+        """MUST-67: what fits into a packet that this interface can take in."""
+        mss = min(tcb.path.interface.mtu_bytes - IP_TCP_BYTES, self._config.max_mss)
+        return min(mss, tcb.user_mss) if tcb.user_mss else mss
+
+    def ack(self, tcb: Tcb) -> None:
+        """An acknowledgement without data, at once."""
+        self._send(tcb, tcb.snd_nxt, ACK, (), 0)
+
+    def probe(self, tcb: Tcb) -> None:
+        """A keep-alive or window probe without data: it is out of the window, so it is answered."""
+        self.counters["probes"] += 1
+        self._send(tcb, tcb.snd_una - 1, ACK, (), 0)
+
+    def reset(self, tcb: Tcb) -> None:
+        """Abort (section 3.10.5)."""
+        self.counters["resets_out"] += 1
+        self._send(tcb, tcb.snd_nxt, RST | ACK, (), 0)
+
+    def answer_with_reset(
+        self, src: int, sport: int, dst: int, dport: int, seq: int, ack: int, flags: int,
+    ) -> None:  # fmt: skip
+        """Refuse a segment for which there is no connection (section 3.10.7.1)."""
+        try:
+            path = self._ip.path(dst, src)
+        except OSError:
+            return
+        self.counters["resets_out"] += 1
+        self._transmit(
+            path, src, dst, sport, dport, seq & MASK, ack & MASK, flags, 0, b"", (), 0, 0
+        )
+
+    # -- data
+
+    def run(self, tcb: Tcb, now: int) -> None:
+        """Send what may be sent now, and at least an acknowledgement if one is due."""
+        if tcb.state not in MAY_OUTPUT:
+            return
+        snd = tcb.snd
+        largest = self._largest(tcb)
+        while True:
+            seq = tcb.snd_nxt
+            window = min(tcb.snd_wnd, tcb.cwnd)
+            unsent = max(snd.end - seq, 0)
+            length = min(unsent, tcb.snd_una + window - seq, largest)
+            if length > 0:
+                length = self._allowed(tcb, length, unsent)
+            fin = tcb.fin_queued and seq + max(length, 0) == snd.end
+            if length <= 0 and not fin:
+                break
+            length = self._data(tcb, seq, max(length, 0), fin, now)
+            tcb.cwnd_limited = tcb.snd_nxt - tcb.snd_una + tcb.mss > tcb.cwnd
+            if fin and seq + length == snd.end:
+                break
+        if tcb.ack_now:
+            self.ack(tcb)
+        if snd.end == tcb.snd_nxt:
+            tcb.cork_at = 0
+        elif tcb.cork and tcb.snd_wnd >= tcb.mss:
+            tcb.cork_at = tcb.cork_at or now + self._config.cork_ns
+        elif tcb.snd_nxt == tcb.snd_una and not tcb.persist_at and not tcb.rexmt_at:
+            tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
+
+    def _largest(self, tcb: Tcb) -> int:
+        """Most payload of one (super-)segment: whole segments only."""
+        gso = self._path(tcb).interface.gso_max_bytes
+        if not gso:
+            return tcb.mss
+        return max(1, (min(gso, 65535) - IP_TCP_BYTES) // tcb.mss) * tcb.mss
+
+    def _allowed(self, tcb: Tcb, length: int, unsent: int) -> int:
+        """How much of length may go now: Nagle (SHLD-7), cork, and MUST-38.  0: hold it back."""
+        mss = tcb.mss
+        tail = length % mss
+        whole = length - tail
+        if not tail or tcb.snd_nxt < tcb.snd_max:
+            return length
+        if length == unsent:  # the end of what there is
+            if tcb.cork and not tcb.fin_queued:
+                return whole
+            if tcb.nodelay or tcb.fin_queued or (not whole and not tcb.flight):
+                return length
+            return whole
+        if whole:
+            return whole
+        # The window ends within this segment: (3) of section 3.8.6.2.1.
+        return length if length >= tcb.max_snd_wnd // 2 else 0
+
+    def _data(self, tcb: Tcb, seq: int, length: int, fin: bool, now: int) -> int:
+        """Send one segment of new data, or of old data after a time-out.  Returns its length."""
+        payload: list[Slice] = []
+        if length:
+            payload = tcb.snd.gather(seq, length, MAX_SLICES)
+            if len(payload) == MAX_SLICES:
+                sent = sum(item[2] for item in payload)
+                fin = fin and sent == length
+                length = sent
+        end = seq + length
+        flags = ACK
+        if end == tcb.snd.end:
+            flags |= PSH  # MUST-61
+        if fin:
+            flags |= FIN
+            end += 1
+        if seq < tcb.snd_max:
+            self.counters["retransmitted"] += 1
+            tcb.retransmits += 1
+        elif not tcb.timed_at:
+            tcb.timed_seq, tcb.timed_at = end, now
+        tcb.snd_nxt = end
+        if end > tcb.snd_max:
+            tcb.snd_max = end
+        if not tcb.rexmt_at:
+            tcb.rexmt_at = now + tcb.rto_ns
+        tcb.persist_at = 0
+        self._send(tcb, seq, flags, payload, length)
+        return length
+
+    def retransmit_first(self, tcb: Tcb) -> None:
+        """Send the segment at snd_una again, and nothing else (RFC 6582)."""
+        seq = tcb.snd_una
+        length = min(tcb.mss, tcb.snd.end - seq)
+        self.counters["retransmitted"] += 1
+        tcb.retransmits += 1
+        tcb.timed_at = 0  # Karn
+        fin = tcb.fin_queued and seq + max(length, 0) >= tcb.snd.end
+        flags = ACK | FIN if fin else ACK
+        payload = tcb.snd.gather(seq, length, MAX_SLICES) if length > 0 else []
+        self._send(tcb, seq, flags, payload, sum(item[2] for item in payload))
+
+    def window_probe(self, tcb: Tcb, now: int) -> None:
+        """Make the peer repeat its window (3.8.6.1), or use up a small one (3.8.6.2.1, rule 4)."""
+        length = min(tcb.snd_wnd, tcb.mss, tcb.snd.end - tcb.snd_una)
+        if length > 0 and tcb.snd_nxt == tcb.snd_una:
+            self._data(tcb, tcb.snd_nxt, length, False, now)
+        else:
+            self.probe(tcb)

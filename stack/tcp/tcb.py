@@ -1,0 +1,178 @@
+"""The transmission control block: all state of one connection (RFC 9293, 3.3.1).
+
+Sequence numbers are *unwrapped*: plain integers that never wrap, so that `<` means what it says.
+`unwrap` turns the 32 bits of a segment into the number nearest to one that is known; output masks.
+Times are monotonic nanoseconds; a timer of 0 is off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hypercalls.api import Buffer, Slice
+from stack.callout import Callout
+from stack.config import Config
+from stack.ip.ip import Path
+from stack.tcp.buffers import ReceiveQueue, SendBuffer
+from stack.tcp.state import On, State
+
+Key = tuple[int, int, int, int]
+"""(local address, local port, remote address, remote port)"""
+Trace = Callable[["Tcb", State, On, State], None]
+MASK = 0xFFFFFFFF
+
+
+def unwrap(near: int, wire: int) -> int:
+    """The number that is wire modulo 2**32 and nearest to near."""
+    return near + ((wire - near + 0x80000000) & MASK) - 0x80000000
+
+
+class Owner(Protocol):
+    """Who uses a connection: told of what happens, in softint context; must not wait."""
+
+    def received(self, buffer: Buffer, offset: int, length: int) -> int:
+        """In-order data, borrowed for the call.  Returns how much was taken; the rest is queued."""
+
+    def readable(self) -> None:
+        """There is something in the receive queue, or its end has come."""
+
+    def writable(self) -> None:
+        """Send buffer space was freed."""
+
+    def connected(self) -> None: ...
+
+    def closed(self, error: int) -> None:
+        """The connection is gone: by reset or time-out (an errno), or in order (0)."""
+
+
+class Nobody:
+    """The owner of a connection that its program has closed."""
+
+    def received(self, _buffer: Buffer, _offset: int, length: int) -> int:
+        return length
+
+    def readable(self) -> None: ...
+
+    def writable(self) -> None: ...
+
+    def connected(self) -> None: ...
+
+    def closed(self, error: int) -> None: ...
+
+
+NOBODY = Nobody()
+
+
+class Tcb:
+    __slots__ = (
+        "ack_bytes", "ack_now", "backlogged", "callout", "cork", "cork_at", "cwnd", "cwnd_limited",
+        "delack_at", "dupacks", "error", "fin_queued", "fin_received", "in_recovery", "irs", "iss",
+        "keep_at", "keep_idle_ns", "keep_interval_ns", "keep_probes", "keep_sent", "keepalive",
+        "key", "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at",
+        "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
+        "probe", "push_at", "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
+        "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "snd", "snd_max",
+        "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes",
+        "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace", "ttl",
+        "user_mss", "user_timeout_ns", "write_blocked",
+    )  # fmt: skip
+
+    def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
+        self.key = key
+        self.path = path
+        self.state = State.CLOSED
+        self.owner: Owner = NOBODY
+        self.listener: object | None = None
+        """Set while a passive connection waits in a listener's queues."""
+        self.passive = False
+        self.backlogged = False
+        self.error = 0
+        """What ICMP said last: the reason given if the connection times out (MUST-47)."""
+        self.trace: Trace | None = None
+
+        # send sequence space (figure 3)
+        self.iss = self.snd_una = self.snd_nxt = self.snd_max = iss
+        self.snd = SendBuffer(iss + 1)
+        self.snd_wnd = self.max_snd_wnd = 0
+        self.snd_wl1 = self.snd_wl2 = 0
+        self.snd_scale = 0
+        self.fin_queued = False
+        self.sndbuf_bytes = config.sndbuf_bytes
+        self.write_blocked = False
+        self.push_at = iss
+
+        # receive sequence space (figure 4)
+        self.irs = self.rcv_nxt = self.rcv_adv = 0
+        self.rcv_scale = 0
+        self.scaled = False
+        self.rcv = ReceiveQueue()
+        self.rcvbuf_bytes = config.rcvbuf_bytes
+        self.fin_received = False
+        self.ooo: list[tuple[int, int, Slice | None, bool]] = []
+        """Out-of-order: (seq, end, bytes, fin), sorted, not overlapping."""
+        self.ooo_bytes = 0
+        self.ack_now = False
+        self.ack_bytes = 0
+        """Data received since the last acknowledgement."""
+
+        # congestion control (RFC 5681, RFC 6582)
+        self.mss = self.peer_mss = 536  # MUST-15
+        self.user_mss = 0
+        self.cwnd = 0
+        self.ssthresh = 1 << 30
+        self.cwnd_limited = False
+        self.dupacks = 0
+        self.in_recovery = False
+        self.recover = iss
+        self.retransmits = 0
+
+        # round-trip time (RFC 6298)
+        self.srtt_ns = self.rttvar_ns = 0
+        self.rto_ns = config.rto_initial_ns
+        self.timed_seq = self.timed_at = 0
+        self.retries = 0
+        self.stalled_at = 0
+        """When what is being retransmitted was first sent."""
+
+        # timers
+        self.callout: Callout | None = None
+        self.rexmt_at = self.persist_at = self.delack_at = self.keep_at = 0
+        self.orphan_at = self.cork_at = 0
+        self.persist_backoff = 0
+        self.probe = False
+        self.keep_sent = 0
+        self.pending = False
+        """Listed for output at the end of this batch."""
+
+        # options
+        self.nodelay = self.cork = self.keepalive = False
+        self.keep_idle_ns = config.keepalive_idle_ns
+        self.keep_interval_ns = config.keepalive_interval_ns
+        self.keep_probes = config.keepalive_probes
+        self.user_timeout_ns = 0
+        self.ttl = config.ttl
+        self.tos = 0
+
+    @property
+    def our_mss(self) -> int:
+        """What we tell the peer it may send at once."""
+        return self.path.interface.mtu_bytes - 40
+
+    @property
+    def flight(self) -> int:
+        """Bytes sent and not acknowledged."""
+        return self.snd_nxt - self.snd_una
+
+    @property
+    def send_space(self) -> int:
+        return self.sndbuf_bytes - (self.snd.end - self.snd.start)
+
+    @property
+    def rcv_space(self) -> int:
+        return max(0, self.rcvbuf_bytes - self.rcv.length - self.ooo_bytes)
+
+    @property
+    def all_sent(self) -> bool:
+        """Everything, and the FIN if one is queued, has been acknowledged."""
+        return self.snd_una >= self.snd.end + self.fin_queued

@@ -1,0 +1,129 @@
+"""TCP's timers: retransmission, persist, delayed ACK, keep-alive, cork, orphan (RFC 9293, 3.8).
+
+Theory of operation.  A connection's deadlines are plain numbers that its events move about; one
+callout, never later than the earliest of them, looks which have come.  Pushing a deadline back
+costs an assignment.
+"""
+
+from __future__ import annotations
+
+from errno import ETIMEDOUT
+
+from stack.callout import Callouts
+from stack.config import Config
+from stack.tcp import newreno, rto
+from stack.tcp.connections import Connections
+from stack.tcp.output import Output
+from stack.tcp.state import State
+from stack.tcp.tcb import Tcb
+
+
+class Timers:
+    def __init__(
+        self, config: Config, callouts: Callouts, output: Output, connections: Connections
+    ) -> None:
+        self._config = config
+        self._callouts = callouts
+        self._output = output
+        self._connections = connections
+        self.counters = {"timeouts": 0, "persists": 0, "keepalives": 0}
+
+    def arm(self, tcb: Tcb) -> None:
+        """See to it that the earliest deadline is met."""
+        earliest = self._earliest(tcb)
+        callout = tcb.callout
+        if not earliest or tcb.state == State.CLOSED:
+            return
+        if callout is not None:
+            if callout.when_ns <= earliest:
+                return
+            callout.cancel()
+        tcb.callout = self._callouts.at(earliest, lambda: self._expired(tcb))
+
+    @staticmethod
+    def _earliest(tcb: Tcb) -> int:
+        earliest = tcb.rexmt_at
+        for deadline in (tcb.persist_at, tcb.delack_at, tcb.keep_at, tcb.orphan_at, tcb.cork_at):
+            if deadline > 0 and (not earliest or deadline < earliest):
+                earliest = deadline
+        return earliest
+
+    def _expired(self, tcb: Tcb) -> None:
+        tcb.callout = None
+        now = self._callouts.now()
+        if 0 < tcb.orphan_at <= now:
+            self._connections.finish(tcb, 0)
+            return
+        if tcb.delack_at and tcb.delack_at <= now:
+            tcb.delack_at = 0
+            tcb.ack_now = True
+            self._output.later(tcb)
+        if tcb.cork_at and tcb.cork_at <= now:
+            tcb.cork_at = 0
+            tcb.cork, corked = False, tcb.cork
+            self._output.run(tcb, now)
+            tcb.cork = corked
+        if tcb.rexmt_at and tcb.rexmt_at <= now:
+            self._retransmit(tcb, now)
+        if tcb.persist_at and tcb.persist_at <= now:
+            self._persist(tcb, now)
+        if tcb.keep_at and tcb.keep_at <= now:
+            self._keepalive(tcb, now)
+        self._output.flush(now)
+        self.arm(tcb)
+
+    def _retransmit(self, tcb: Tcb, now: int) -> None:
+        """RFC 6298, 5.4 to 5.6; R2 of RFC 9293, 3.8.3."""
+        config = self._config
+        tcb.retries += 1
+        limit = config.retries
+        if tcb.state == State.SYN_SENT:
+            limit = config.syn_retries
+        elif tcb.state == State.SYN_RECEIVED:
+            limit = config.synack_retries
+        if tcb.retries == 1:
+            tcb.stalled_at = now - tcb.rto_ns
+        patience = tcb.user_timeout_ns  # RFC 5482, and MUST-21
+        if tcb.retries > limit or (patience and now - tcb.stalled_at >= patience):
+            self._connections.finish(tcb, tcb.error or ETIMEDOUT)
+            return
+        self.counters["timeouts"] += 1
+        rto.back_off(tcb, config)
+        tcb.timed_at = 0
+        if tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
+            self._output.syn(tcb, now)
+            return
+        newreno.timed_out(tcb, tcb.retries == 1)
+        tcb.snd_nxt = tcb.snd_una
+        tcb.rexmt_at = 0
+        if tcb.snd_wnd == 0:  # the window closed over what is in flight
+            self._output.probe(tcb)
+            tcb.rexmt_at = now + tcb.rto_ns
+            return
+        self._output.run(tcb, now)
+
+    def _persist(self, tcb: Tcb, now: int) -> None:
+        """Zero-window probes, with exponential back-off, for ever (MUST-35 to MUST-37)."""
+        self.counters["persists"] += 1
+        config = self._config
+        tcb.persist_at = 0
+        tcb.persist_backoff = min(tcb.persist_backoff + 1, 16)
+        delay = min(max(tcb.rto_ns, config.persist_min_ns) << tcb.persist_backoff,
+                    config.persist_max_ns)  # fmt: skip
+        self._output.window_probe(tcb, now)
+        if not tcb.rexmt_at:
+            tcb.persist_at = now + delay
+
+    def _keepalive(self, tcb: Tcb, now: int) -> None:
+        """Section 3.8.4: only when idle (MUST-26); one lost answer is not death (MUST-29)."""
+        if tcb.flight:
+            tcb.keep_at = now + tcb.keep_idle_ns
+            return
+        if tcb.keep_sent >= tcb.keep_probes:
+            self._output.reset(tcb)
+            self._connections.finish(tcb, tcb.error or ETIMEDOUT)
+            return
+        self.counters["keepalives"] += 1
+        tcb.keep_sent += 1
+        self._output.probe(tcb)
+        tcb.keep_at = now + tcb.keep_interval_ns
