@@ -17,7 +17,7 @@ IpInput = Callable[["EthernetInterface", Frame, int, int], None]
 
 
 class EthernetInterface:
-IpInput = Callable[["EthernetInterface", Frame, int, int], None]
+    """The way in: interrupt, softint, `_receive`, ip_input; and out: `output`, ARP, send."""
 
     def __init__(
         self,

@@ -74,7 +74,8 @@ class Tcb:
         "probe", "push_at", "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
         "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "snd", "snd_max",
         "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes",
-        "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace", "ttl",
+        "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace",
+        "ttl",
         "user_mss", "user_timeout_ns", "write_blocked",
     )  # fmt: skip
 
