@@ -17,7 +17,7 @@ from hypercalls.bare.net import BUFFER, VirtioNet
 from hypercalls.bare.params import params
 from hypercalls.bare.random import EntropyRandom
 from hypercalls.bare.serial import LineSerial
-from hypercalls.bare.sync import sync
+from hypercalls.bare.sync import Sync
 from hypercalls.bare.threads import threads
 
 RAM_MIN = 1 << 20
@@ -60,7 +60,7 @@ class Kernel:
         self.hypercalls = Hypercalls(
             memory=memory,
             threads=scheduler,
-            sync=sync(scheduler, clock),
+            sync=Sync(scheduler, clock),
             clock=clock,
             random=EntropyRandom(machine, memory, entropy[0]),
             console=UartConsole(machine),

@@ -1,7 +1,7 @@
-"""Locks of the minion: one hart, cooperative threads, nothing to add."""
+"""Locks of the minion: one hart and cooperative threads, so nothing to add."""
 
 from __future__ import annotations
 
-from hypercalls.common.sync import SoftSync as sync
+from hypercalls.common.sync import SoftSync as Sync
 
-__all__ = ["sync"]
+__all__ = ["Sync"]

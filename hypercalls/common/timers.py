@@ -31,6 +31,9 @@ class Timers:
         self._count = 0
         self._cancelled = 0
 
+    def __len__(self) -> int:
+        return len(self._heap)
+
     def call_at(self, deadline_ns: int, func: Callable[[], None]) -> Timer:
         timer = Timer(self, deadline_ns, func)
         self._count += 1
