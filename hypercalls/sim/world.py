@@ -27,7 +27,9 @@ from hypercalls.sim.sync import Sync
 from hypercalls.sim.threads import Threads
 
 RESTLESS: Final = 100_000
-"""Rounds at one instant after which a host is taken to run for ever."""
+"""Rounds of all hosts at one instant after which somebody is taken to run for ever."""
+BUSY: Final = 200
+"""The same for one host's scheduler, each time with its whole bound used up."""
 
 
 class SimHost:
@@ -46,6 +48,7 @@ class SimHost:
     ) -> None:
         self.name = name
         self.scheduler = Threads()
+        self._busy = 0
         self.memory = Memory(memory_bytes)
         self.clock = clock(self.scheduler, lambda: world.now_ns)
         self.console = ListConsole()
@@ -84,7 +87,9 @@ class SimHost:
             self.clock.tick()
         elif self.scheduler.idle:
             return False
-        self.scheduler.run()
+        self._busy = self._busy + 1 if self.scheduler.run() else 0
+        if self._busy > BUSY:
+            raise RuntimeError(f"no rest: {self.name} runs for ever")
         return True
 
 
@@ -174,7 +179,7 @@ class SimWorld:
                 busy = True
             if not busy:
                 return
-        raise RuntimeError(f"no rest at {self.now_ns} ns: somebody runs for ever")
+        raise RuntimeError(f"no rest at {self.now_ns} ns: hosts keep each other busy for ever")
 
     def next_ns(self) -> int | None:
         """The earliest deadline anywhere."""
