@@ -1,0 +1,195 @@
+/* client.c - one request on a control connection, and its answer.
+ *
+ * Nothing here allocates or locks: the callers are calls which POSIX lets a signal handler make.
+ */
+#include "internal.h"
+
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static bool server_is_trusted(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    return LIBC(getsockopt)(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+           (peer.uid == geteuid() || peer.uid == getuid() || peer.uid == 0);
+}
+
+static int connect_to(const char *path)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    int fd = LIBC(socket)(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    strcpy(addr.sun_path, path);     /* PATH_ROOM is less than sun_path */
+    int done;
+    do
+        done = LIBC(connect)(fd, (struct sockaddr *)&addr, sizeof addr);
+    while (done < 0 && errno == EINTR);
+    if (done == 0 && server_is_trusted(fd))
+        return fd;
+    int error = done < 0 ? errno : EPERM;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+/* Nobody there, as opposed to "we cannot even ask". */
+static bool is_absent(int error)
+{
+    return error == ENOENT || error == ECONNREFUSED;
+}
+
+/* What the program is told when no connection can be made. */
+static int as_network_error(int error)
+{
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+        return error;
+    default:
+        return ENETDOWN;
+    }
+}
+
+static int connection(const struct request *r, const char *path, int *slot)
+{
+    int fd = connect_to(path);
+    if (fd < 0 && is_absent(errno) && r->place) {
+        if (r->place->name[0] == '\0')
+            complain("no minion answers at ", path, " ($MINION)");
+        else if (autostart(r->place))
+            fd = connect_to(path);
+        else
+            errno = ENETDOWN;
+    }
+    if (fd < 0) {
+        errno = as_network_error(errno);
+        return -1;
+    }
+    return pool_new(fd, path, slot);
+}
+
+static ssize_t send_request(int fd, const struct request *r)
+{
+    struct minion_request head = {
+        .abi = MINION_ABI, .op = (uint32_t)r->op, .a = r->a, .b = r->b, .c = r->c,
+        .len = (uint32_t)r->len,
+    };
+    struct iovec parts[] = {{&head, sizeof head}, {(void *)r->data, r->len}};
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = r->len ? 2 : 1};
+    ssize_t n;
+    if (r->sock)
+        memcpy(head.id, r->sock->id, MINION_ID);
+    do
+        n = LIBC(sendmsg)(fd, &msg, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+/* Bytes of the answer's message, or -1: EINTR, EAGAIN (time is up), or any error: it is gone. */
+static ssize_t receive_reply(int fd, struct request *r, struct minion_reply *head, bool *full)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec parts[] = {{head, sizeof *head}, {r->answer, r->room}};
+    struct msghdr msg;
+    ssize_t n;
+    do {
+        msg = (struct msghdr){.msg_iov = parts, .msg_iovlen = 2, .msg_control = control.room,
+                              .msg_controllen = sizeof control.room};
+        n = LIBC(recvmsg)(fd, &msg, r->cloexec ? MSG_CMSG_CLOEXEC : 0);
+    } while (n < 0 && errno == EINTR && !r->interruptible);
+    if (n <= 0)
+        return n;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(&r->fd, CMSG_DATA(c), sizeof r->fd);
+    *full = (msg.msg_flags & MSG_CTRUNC) && r->fd < 0;    /* no number was free for it */
+    return n;
+}
+
+/* The reply's result; errno is its error.  A reply that is none is not believed. */
+static int read_reply(struct request *r, const struct minion_reply *head, size_t n, bool full)
+{
+    size_t data = n - sizeof *head;
+    if (n < sizeof *head || head->abi != MINION_ABI || head->op != (uint32_t)r->op ||
+        head->len > data) {
+        errno = EPROTO;
+        return -1;
+    }
+    r->answered = true;
+    r->got = head->len;
+    if (full) {
+        errno = EMFILE;
+        return -1;
+    }
+    if (head->result < 0)
+        errno = head->error;
+    return head->result;
+}
+
+static void set_wait(int fd, const struct timeval *wait)
+{
+    LIBC(setsockopt)(fd, SOL_SOCKET, SO_RCVTIMEO, wait, sizeof *wait);
+}
+
+/* -1, and nothing of the answer kept. */
+static int failed(struct request *r, int slot, int fd, int error)
+{
+    pool_drop(slot, fd);
+    if (r->fd >= 0)
+        close(r->fd);
+    r->fd = -1;
+    errno = error;
+    return -1;
+}
+
+int request(struct request *r)
+{
+    const char *path = r->place ? r->place->path : r->sock->path;
+    bool timed = r->wait.tv_sec || r->wait.tv_usec;
+    int saved = errno;
+    r->fd = -1;
+    r->got = 0;
+    r->answered = false;
+    for (;;) {
+        struct minion_reply head;
+        bool full = false;
+        int slot;
+        int fd = pool_take(path, &slot);
+        bool fresh = fd < 0;
+        if (fresh && (fd = connection(r, path, &slot)) < 0)
+            return -1;
+        if (timed)
+            set_wait(fd, &r->wait);
+        if (send_request(fd, r) < 0) {
+            int error = errno;
+            pool_drop(slot, fd);
+            if (!fresh && error != EFAULT && error != EMSGSIZE)
+                continue;            /* it went down while the connection was idle: ask anew */
+            errno = error == EFAULT ? EFAULT : ENETDOWN;
+            return -1;
+        }
+        ssize_t n = receive_reply(fd, r, &head, &full);
+        if (n < 0 && (errno == EINTR || (timed && errno == EAGAIN)))
+            return failed(r, slot, fd, errno);
+        if (n <= 0)
+            return failed(r, slot, fd, ENETDOWN);
+        int result = read_reply(r, &head, (size_t)n, full);
+        if (!r->answered)
+            return failed(r, slot, fd, EPROTO);
+        if (timed)
+            set_wait(fd, &(struct timeval){0, 0});
+        pool_give(slot, fd);
+        if (result >= 0)
+            errno = saved;
+        return result;
+    }
+}

@@ -1,0 +1,288 @@
+/* data.c - the calls that move bytes.  The kernel moves them; a call that succeeds costs nothing here.
+ *
+ * Writing needs one thing before the call: no SIGPIPE from the kernel, because Linux raises none for
+ * the first write after a reset, and we know only afterwards.  So a descriptor that the hint says is
+ * ours is written with MSG_NOSIGNAL, and SIGPIPE raised here where it is due.  A number seen for the
+ * first time is looked up once.  A wrong hint does no harm: sendto() on what is no socket says so,
+ * and on another socket it is what write() would have done.
+ */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <time.h>
+
+enum { FAST_OPEN = 0x20000000, LATER = MSG_OOB | FAST_OPEN };   /* flags not carried yet */
+
+static int fail(int error)
+{
+    errno = error;
+    return -1;
+}
+
+static bool seems_ours(int fd)
+{
+    enum hint hint = hint_get(fd);
+    return hint >= HINT_OURS || (hint == HINT_NONE && proxied(fd, NULL));
+}
+
+/* For calls that are rare or would go wrong on another socket: the hint excludes, the kernel says. */
+static bool is_ours(int fd)
+{
+    return hint_get(fd) != HINT_THEIRS && proxied(fd, NULL);
+}
+
+/* ---- receiving ---- */
+
+static inline ssize_t received(int fd, ssize_t n, size_t wanted)
+{
+    if (__builtin_expect(n > 0 || wanted == 0, 1))
+        return n;
+    return explain_read(fd, n);
+}
+
+static size_t total(const struct iovec *iov, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += iov[i].iov_len;
+    return sum;
+}
+
+ssize_t minion_read(int fd, void *buf, size_t n)
+{
+    return received(fd, LIBC(read)(fd, buf, n), n);
+}
+
+ssize_t minion_readv(int fd, const struct iovec *iov, int count)
+{
+    ssize_t n = LIBC(readv)(fd, iov, count);
+    if (__builtin_expect(n > 0, 1))
+        return n;
+    return n == 0 && total(iov, (size_t)count) == 0 ? 0 : explain_read(fd, n);
+}
+
+/* MSG_OOB: no urgent data is ever there.  MSG_ERRQUEUE: nor an error queue.  (tcp_recvmsg()) */
+static bool is_odd(int flags)
+{
+    return __builtin_expect(flags & (LATER | MSG_ERRQUEUE), 0);
+}
+
+static ssize_t receive_odd(int flags)
+{
+    return fail(flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP);
+}
+
+ssize_t minion_recv(int fd, void *buf, size_t n, int flags)
+{
+    if (is_odd(flags) && is_ours(fd))
+        return receive_odd(flags);
+    return received(fd, LIBC(recv)(fd, buf, n, flags), n);
+}
+
+ssize_t minion_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
+                        socklen_t *len)
+{
+    if ((from || is_odd(flags)) && is_ours(fd)) {
+        if (is_odd(flags))
+            return receive_odd(flags);
+        ssize_t got = received(fd, LIBC(recvfrom)(fd, buf, n, flags, NULL, NULL), n);
+        if (got >= 0 && from && len)
+            *len = 0;                /* TCP gives no address (the channel would give its name) */
+        return got;
+    }
+    return received(fd, LIBC(recvfrom)(fd, buf, n, flags, from, len), n);
+}
+
+/* The numbers of descriptors that came along are new to us. */
+static void forget_received(struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            hint_set(fd, HINT_NONE);
+        }
+    }
+}
+
+ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    ssize_t n;
+    if (msg && (msg->msg_name || is_odd(flags)) && is_ours(fd)) {
+        if (is_odd(flags))
+            return receive_odd(flags);
+        void *name = msg->msg_name;
+        msg->msg_name = NULL;
+        n = LIBC(recvmsg)(fd, msg, flags);
+        msg->msg_name = name;
+        msg->msg_namelen = 0;
+    } else {
+        n = LIBC(recvmsg)(fd, msg, flags);
+    }
+    if (n >= 0 && msg->msg_controllen)
+        forget_received(msg);
+    if (__builtin_expect(n > 0, 1))
+        return n;
+    return n == 0 && total(msg->msg_iov, msg->msg_iovlen) == 0 ? 0 : explain_read(fd, n);
+}
+
+/* ---- sending ---- */
+
+ssize_t minion_write(int fd, const void *buf, size_t n)
+{
+    if (seems_ours(fd)) {
+        ssize_t sent = LIBC(sendto)(fd, buf, n, MSG_NOSIGNAL, NULL, 0);
+        if (__builtin_expect(sent >= 0, 1))
+            return sent;
+        if (errno != ENOTSOCK)
+            return explain_write(fd, false);
+        hint_set(fd, HINT_NONE);
+    }
+    ssize_t sent = LIBC(write)(fd, buf, n);
+    return sent >= 0 ? sent : explain_write(fd, true);
+}
+
+ssize_t minion_writev(int fd, const struct iovec *iov, int count)
+{
+    if (seems_ours(fd) && count >= 0 && count <= IOV_MAX) {
+        struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
+        ssize_t sent = LIBC(sendmsg)(fd, &msg, MSG_NOSIGNAL);
+        if (__builtin_expect(sent >= 0, 1))
+            return sent;
+        if (errno != ENOTSOCK)
+            return explain_write(fd, false);
+        hint_set(fd, HINT_NONE);
+    }
+    ssize_t sent = LIBC(writev)(fd, iov, count);
+    return sent >= 0 ? sent : explain_write(fd, true);
+}
+
+ssize_t minion_send(int fd, const void *buf, size_t n, int flags)
+{
+    return minion_sendto(fd, buf, n, flags, NULL, 0);
+}
+
+ssize_t minion_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *to,
+                      socklen_t len)
+{
+    bool ours = seems_ours(fd);
+    if (ours && (to || (flags & LATER)))
+        ours = proxied(fd, NULL);
+    if (!ours) {
+        ssize_t sent = LIBC(sendto)(fd, buf, n, flags, to, len);
+        return sent >= 0 ? sent : explain_write(fd, true);
+    }
+    if (flags & LATER)
+        return fail(EOPNOTSUPP);
+    /* TCP ignores an address; the channel would call it an error. */
+    ssize_t sent = LIBC(sendto)(fd, buf, n, flags | MSG_NOSIGNAL, NULL, 0);
+    return sent >= 0 ? sent : explain_write(fd, flags & MSG_NOSIGNAL);
+}
+
+ssize_t minion_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+    bool ours = msg && seems_ours(fd);
+    if (ours && (msg->msg_name || msg->msg_controllen || (flags & LATER)))
+        ours = proxied(fd, NULL);
+    if (!ours) {
+        ssize_t sent = LIBC(sendmsg)(fd, msg, flags);
+        return sent >= 0 ? sent : explain_write(fd, true);
+    }
+    if (flags & LATER)
+        return fail(EOPNOTSUPP);
+    /* Neither an address nor control data (descriptors!) goes over TCP. */
+    struct msghdr data = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
+    ssize_t sent = LIBC(sendmsg)(fd, &data, flags | MSG_NOSIGNAL);
+    return sent >= 0 ? sent : explain_write(fd, flags & MSG_NOSIGNAL);
+}
+
+/* sendfile and splice have no MSG_NOSIGNAL: the signal is blocked and taken away. */
+struct silence {
+    sigset_t before;
+    bool on;
+};
+
+static void silence(struct silence *s)
+{
+    sigset_t pipe;
+    int saved = errno;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    s->on = pthread_sigmask(SIG_BLOCK, &pipe, &s->before) == 0 &&
+            !sigismember(&s->before, SIGPIPE);
+    errno = saved;
+}
+
+static void end_silence(const struct silence *s, ssize_t n)
+{
+    sigset_t pipe;
+    int saved = errno;
+    if (!s->on)
+        return;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    if (n < 0 && saved == EPIPE)
+        sigtimedwait(&pipe, NULL, &(struct timespec){0, 0});
+    pthread_sigmask(SIG_SETMASK, &s->before, NULL);
+    errno = saved;
+}
+
+ssize_t minion_sendfile(int out, int in, off_t *offset, size_t n)
+{
+    struct silence quiet;
+    if (!seems_ours(out)) {
+        ssize_t sent = LIBC(sendfile)(out, in, offset, n);
+        return sent >= 0 ? sent : explain_write(out, true);
+    }
+    silence(&quiet);
+    ssize_t sent = LIBC(sendfile)(out, in, offset, n);
+    end_silence(&quiet, sent);
+    return sent >= 0 ? sent : explain_write(out, false);
+}
+
+ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t n,
+                      unsigned flags)
+{
+    struct silence quiet = {.on = false};
+    bool ours = seems_ours(out);
+    if (ours)
+        silence(&quiet);
+    ssize_t moved = LIBC(splice)(in, in_offset, out, out_offset, n, flags);
+    if (ours)
+        end_silence(&quiet, moved);
+    if (moved > 0 || n == 0)
+        return moved;
+    if (moved == 0 || errno == ECONNRESET)
+        return explain_read(in, moved);
+    return explain_write(out, !ours);
+}
+
+/* ---- numbers change hands ---- */
+
+static int renewed(int fd)
+{
+    hint_set(fd, HINT_NONE);
+    return fd;
+}
+
+int minion_dup(int fd)
+{
+    return renewed(LIBC(dup)(fd));
+}
+
+int minion_dup2(int fd, int to)
+{
+    return renewed(LIBC(dup2)(fd, to));
+}
+
+int minion_dup3(int fd, int to, int flags)
+{
+    return renewed(LIBC(dup3)(fd, to, flags));
+}

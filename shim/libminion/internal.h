@@ -1,0 +1,124 @@
+/* internal.h - what the files of libminion share. */
+#ifndef MINION_INTERNAL_H
+#define MINION_INTERNAL_H
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "abi.h"
+#include "api.h"
+
+/* libc.c: the next definition of each interposed call.  Resolved when the library is loaded, or at
+ * the first call if somebody's constructor is earlier than ours. */
+struct libc_calls {
+#define CALL(result, name, params, args) result(*name) params;
+#define ALIAS(result, alias, name, params, args)
+#define CHECKED(result, alias, name, params, args, passed, fits) result(*alias) params;
+#define LEFT(name, reason)
+#include "calls.h"
+#undef CALL
+#undef ALIAS
+#undef CHECKED
+#undef LEFT
+};
+
+extern struct libc_calls libc_calls;
+extern bool libc_ready;
+void libc_resolve(void);
+
+#define LIBC(name) \
+    (__builtin_expect(libc_ready, 1) ? (void)0 : libc_resolve(), libc_calls.name)
+
+/* names.c: whose descriptor is it?  The kernel knows: the name of the socket. */
+enum {
+    NAME_KIND = MINION_NAME_PREFIX,          /* offsets in sun_path */
+    NAME_ID = NAME_KIND + 1,
+    NAME_PATH = NAME_ID + MINION_ID + 1,     /* after the colon */
+    PATH_ROOM = 108 - NAME_PATH + 1,         /* a control path and its NUL */
+};
+
+struct proxied {
+    char id[MINION_ID];
+    char path[PATH_ROOM];
+};
+
+bool proxied(int fd, struct proxied *sock);  /* sock may be NULL; keeps errno */
+
+enum mark { MARK_NONE, MARK_FIN, MARK_ERR };
+enum mark peer_mark(int fd);
+
+/* What a number was when last seen.  Only ever a hint: dup, exec and close go unseen. */
+enum hint { HINT_NONE, HINT_THEIRS, HINT_OURS, HINT_OURS_LOST };
+enum hint hint_get(int fd);
+void hint_set(int fd, enum hint hint);
+
+/* place.c: where a new socket's minion is, from the environment. */
+struct place {
+    char path[PATH_ROOM];    /* its control socket */
+    char name[64];           /* its name, or "" for a private minion: never started by us */
+    char dir[PATH_ROOM];     /* runtime directory, where there is a name */
+};
+
+bool place_find(struct place *place);        /* false: said why on stderr, errno ENETDOWN */
+void complain(const char *text, const char *subject, const char *more);
+
+/* autostart.c */
+bool autostart(const struct place *place);   /* false: said why on stderr */
+
+/* pool.c: idle control connections. */
+int pool_take(const char *path, int *slot);  /* -1: none idle */
+int pool_new(int fd, const char *path, int *slot);  /* the number it has from now on */
+void pool_give(int slot, int fd);            /* after a whole exchange */
+void pool_drop(int slot, int fd);            /* after half of one: closes it */
+
+/* client.c: one request and its answer. */
+struct request {
+    const struct place *place;   /* of a new socket: may start it */
+    const struct proxied *sock;  /* or of this one */
+    int op, a, b, c;
+    const void *data;
+    size_t len;
+    void *answer;
+    size_t room;
+    struct timeval wait;         /* 0: as long as it takes; else EAGAIN */
+    bool interruptible;          /* EINTR abandons it; else it is waited for (as on Linux) */
+    bool cloexec;
+    /* out */
+    size_t got;                  /* bytes of answer */
+    int fd;                      /* received, or -1 */
+    bool answered;               /* false: there is nobody, and errno says so */
+};
+
+int request(struct request *r);
+
+/* errors.c: called after libc returned an EOF or an error. */
+ssize_t explain_read(int fd, ssize_t n);
+ssize_t explain_write(int fd, bool quiet);   /* quiet: SIGPIPE is not wanted, or came already */
+
+/* resolve.c: names and addresses, asked of the minion unless the answer is plain. */
+enum { FOUND_MAX = MINION_DATA_MAX / sizeof(struct minion_address) };
+
+struct found {
+    size_t count;
+    uint32_t scope;                          /* of an IPv6 literal */
+    struct minion_address address[FOUND_MAX];
+};
+
+bool resolve_literal(const char *text, struct found *found);   /* false: it is no address */
+int resolve_name(const char *name, int family, int flags, struct found *found);   /* 0 or EAI_ */
+int resolve_address(const void *addr, int flags, char *name, size_t room);        /* an in_addr */
+
+static inline bool is_loss(int error)
+{
+    return error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+}
+
+#endif

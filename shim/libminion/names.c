@@ -1,0 +1,76 @@
+/* names.c - is this descriptor a minion's?  (abi.h, "Names") */
+#include "internal.h"
+
+#include <string.h>
+#include <sys/un.h>
+
+static const char OURS[MINION_NAME_PREFIX] = "\0minion-";
+static const char MARK[MINION_NAME_PREFIX] = "\0minion=";
+
+/* Length of the name in sun_path, or -1 where there is none (or it is no UNIX socket). */
+static int name_of(int fd, struct sockaddr_un *name,
+                   int (*ask)(int, struct sockaddr *, socklen_t *))
+{
+    socklen_t len = sizeof *name;
+    name->sun_family = AF_UNSPEC;
+    if (ask(fd, (struct sockaddr *)name, &len) < 0)
+        return -1;
+    if (len < offsetof(struct sockaddr_un, sun_path) || name->sun_family != AF_UNIX)
+        return -1;
+    return (int)len - (int)offsetof(struct sockaddr_un, sun_path);
+}
+
+bool proxied(int fd, struct proxied *sock)
+{
+    struct sockaddr_un name;
+    int saved = errno;
+    int len = name_of(fd, &name, LIBC(getsockname));
+    bool closed = len < 0 && errno == EBADF;
+    errno = saved;
+    if (len <= NAME_PATH || len > (int)sizeof name.sun_path ||
+        memcmp(name.sun_path, OURS, sizeof OURS) != 0 || name.sun_path[NAME_KIND] != 's' ||
+        name.sun_path[NAME_PATH - 1] != ':') {
+        hint_set(fd, closed ? HINT_NONE : HINT_THEIRS);
+        return false;
+    }
+    if (hint_get(fd) != HINT_OURS_LOST)
+        hint_set(fd, HINT_OURS);
+    if (sock) {
+        memcpy(sock->id, name.sun_path + NAME_ID, MINION_ID);
+        memcpy(sock->path, name.sun_path + NAME_PATH, (size_t)(len - NAME_PATH));
+        sock->path[len - NAME_PATH] = '\0';
+    }
+    return true;
+}
+
+int minion_is_ours(int fd)
+{
+    return proxied(fd, NULL);
+}
+
+enum mark peer_mark(int fd)
+{
+    struct sockaddr_un name;
+    int saved = errno;
+    int len = name_of(fd, &name, LIBC(getpeername));
+    errno = saved;
+    if (len < MINION_MARK_PREFIX || memcmp(name.sun_path, MARK, sizeof MARK) != 0)
+        return MARK_NONE;
+    return memcmp(name.sun_path + sizeof MARK, "fin", 3) == 0 ? MARK_FIN : MARK_ERR;
+}
+
+/* One byte a descriptor; numbers beyond are asked about every time. */
+static unsigned char hints[65536];
+
+enum hint hint_get(int fd)
+{
+    if (fd < 0 || fd >= (int)sizeof hints)
+        return HINT_NONE;
+    return (enum hint)__atomic_load_n(&hints[fd], __ATOMIC_RELAXED);
+}
+
+void hint_set(int fd, enum hint hint)
+{
+    if (fd >= 0 && fd < (int)sizeof hints)
+        __atomic_store_n(&hints[fd], (unsigned char)hint, __ATOMIC_RELAXED);
+}

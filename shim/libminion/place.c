@@ -1,0 +1,122 @@
+/* place.c - which minion a new socket belongs to.  The only file that reads the environment for it:
+ * $MINION is a name, or a control path (it contains '/'); names live in $MINION_DIR,
+ * $XDG_RUNTIME_DIR/minion or /tmp/minion-UID. */
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One line on stderr, once per kind of trouble and process: a retry loop must not flood it. */
+void complain(const char *text, const char *subject, const char *more)
+{
+    static const char *last;
+    if (__atomic_exchange_n(&last, text, __ATOMIC_RELAXED) == text)
+        return;
+    struct iovec line[] = {
+        {(void *)"minion: ", 8}, {(void *)text, strlen(text)},
+        {(void *)subject, strlen(subject)}, {(void *)more, strlen(more)}, {(void *)"\n", 1},
+    };
+    int saved = errno;
+    if (LIBC(writev)(STDERR_FILENO, line, sizeof line / sizeof *line) < 0) {
+        /* nobody to tell */
+    }
+    errno = saved;
+}
+
+/* Concatenates up to a NULL; false if it does not fit. */
+static bool join(char *to, size_t room, ...)
+{
+    va_list parts;
+    size_t used = 0;
+    bool fits = true;
+    va_start(parts, room);
+    for (const char *part; (part = va_arg(parts, const char *));) {
+        size_t len = strlen(part);
+        if (used + len >= room) {
+            fits = false;
+            break;
+        }
+        memcpy(to + used, part, len);
+        used += len;
+    }
+    va_end(parts);
+    to[fits ? used : 0] = '\0';
+    return fits;
+}
+
+static const char *set(const char *variable)
+{
+    const char *value = secure_getenv(variable);
+    return value && *value ? value : NULL;
+}
+
+static void decimal(char *to, unsigned long value)
+{
+    char digits[24];
+    int n = 0;
+    do
+        digits[n++] = (char)('0' + value % 10);
+    while (value /= 10);
+    while (n)
+        *to++ = digits[--n];
+    *to = '\0';
+}
+
+static bool runtime_dir(char *dir, size_t room)
+{
+    const char *base = set("MINION_DIR");
+    if (base)
+        return join(dir, room, base, NULL);
+    base = set("XDG_RUNTIME_DIR");
+    if (base)
+        return join(dir, room, base, "/minion", NULL);
+    char uid[24];
+    decimal(uid, getuid());
+    return join(dir, room, "/tmp/minion-", uid, NULL);
+}
+
+/* Whoever may write there could answer for the minion.  A directory that is not there is fine. */
+static bool trusted(const char *dir)
+{
+    struct stat st;
+    if (lstat(dir, &st) < 0)
+        return errno == ENOENT;
+    return S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == getuid()) &&
+           (st.st_mode & 077) == 0;
+}
+
+static bool refuse(const char *text, const char *subject, const char *more)
+{
+    complain(text, subject, more);
+    errno = ENETDOWN;
+    return false;
+}
+
+bool place_find(struct place *place)
+{
+    int saved = errno;
+    const char *minion = set("MINION");
+    place->name[0] = place->dir[0] = '\0';
+    if (!minion)
+        minion = "default";
+    if (strchr(minion, '/')) {
+        if (!join(place->path, sizeof place->path, minion, NULL))
+            return refuse("MINION is too long a path: ", minion, "");
+        return true;
+    }
+    if (minion[0] == '.' || minion[0] == '-' ||
+        !join(place->name, sizeof place->name, minion, NULL))
+        return refuse("MINION is not a name: ", minion, "");
+    if (!runtime_dir(place->dir, sizeof place->dir) ||
+        !join(place->path, sizeof place->path, place->dir, "/", minion, "/control", NULL))
+        return refuse("the runtime directory's path is too long for minion ", minion,
+                      "; set MINION_DIR to a shorter one");
+    if (!trusted(place->dir))
+        return refuse("will not use ", place->dir,
+                      ": it must be a directory of yours with mode 0700");
+    errno = saved;
+    return true;
+}

@@ -1,0 +1,277 @@
+/* socket.c - the control calls. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+enum {
+    TYPE_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC,
+    /* The kernel's own mark of a listening channel, true across dup, fork and exec: nobody else
+     * asks for this many bytes at least.  It also keeps a message of accept's whole. */
+    LISTENING = sizeof(struct minion_accept),
+};
+
+static int fail(int error)
+{
+    errno = error;
+    return -1;
+}
+
+/* Applies what the channel's kernel descriptor carries: O_NONBLOCK, and our hint. */
+static int adopt(int fd, int flags)
+{
+    hint_set(fd, HINT_OURS);
+    if (flags & SOCK_NONBLOCK)
+        fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+    return fd;
+}
+
+int minion_socket(int domain, int type, int protocol)
+{
+    int kind = type & ~TYPE_FLAGS;
+    bool internet = kind == SOCK_STREAM || kind == SOCK_DGRAM || kind == SOCK_RAW;
+    if (domain == AF_INET6 && internet)
+        return fail(EAFNOSUPPORT);   /* so that programs fall back to IPv4 */
+    if (domain == AF_INET && kind == SOCK_STREAM && protocol == IPPROTO_MPTCP)
+        return fail(EPROTONOSUPPORT);    /* so that programs fall back to TCP, not to the host */
+    if (domain != AF_INET || kind != SOCK_STREAM || (protocol != 0 && protocol != IPPROTO_TCP)) {
+        int fd = LIBC(socket)(domain, type, protocol);
+        hint_set(fd, HINT_THEIRS);
+        return fd;
+    }
+    struct place place;
+    if (!place_find(&place))
+        return -1;
+    struct request r = {.place = &place, .op = MINION_SOCKET, .a = domain, .b = kind,
+                        .c = protocol, .cloexec = type & SOCK_CLOEXEC};
+    if (request(&r) < 0)
+        return -1;
+    return r.fd < 0 ? fail(EPROTO) : adopt(r.fd, type);
+}
+
+/* 0, or the errno Linux has for an address that is no IPv4 one. */
+static int check_address(const struct sockaddr *addr, socklen_t len, bool may_be_unspec)
+{
+    if (!addr)
+        return len ? EFAULT : EINVAL;
+    if (len < sizeof addr->sa_family || len > sizeof(struct sockaddr_storage))
+        return EINVAL;
+    if (addr->sa_family == AF_UNSPEC && may_be_unspec)
+        return 0;
+    if (len < sizeof(struct sockaddr_in))
+        return EINVAL;
+    return addr->sa_family == AF_INET || addr->sa_family == AF_UNSPEC ? 0 : EAFNOSUPPORT;
+}
+
+int minion_bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct proxied sock;
+    if (!proxied(fd, &sock))
+        return LIBC(bind)(fd, addr, len);
+    int error = check_address(addr, len, false);
+    if (error)
+        return fail(error);
+    struct request r = {.sock = &sock, .op = MINION_BIND, .data = addr, .len = len};
+    return request(&r);
+}
+
+int minion_listen(int fd, int backlog)
+{
+    struct proxied sock;
+    if (!proxied(fd, &sock))
+        return LIBC(listen)(fd, backlog);
+    struct request r = {.sock = &sock, .op = MINION_LISTEN, .a = backlog};
+    int result = request(&r);
+    if (result < 0)
+        return -1;
+    int bytes = LISTENING;
+    LIBC(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    return result;
+}
+
+int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    struct proxied sock;
+    if (!proxied(fd, &sock))
+        return LIBC(connect)(fd, addr, len);
+    int error = check_address(addr, len, true);
+    if (error)
+        return fail(error);
+    struct request r = {.sock = &sock, .op = MINION_CONNECT, .data = addr, .len = len,
+                        .interruptible = true};
+    if (fcntl(fd, F_GETFL) & O_NONBLOCK) {
+        r.a = MINION_NONBLOCK;
+    } else {
+        socklen_t room = sizeof r.wait;
+        LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &r.wait, &room);
+    }
+    int result = request(&r);
+    if (result < 0 && errno == EAGAIN && !r.answered)
+        return fail(EINPROGRESS);    /* SO_SNDTIMEO ran out; the connection goes on (socket(7)) */
+    return result;
+}
+
+static bool is_listening(int fd)
+{
+    int bytes = 0;
+    socklen_t len = sizeof bytes;
+    return LIBC(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &len) == 0 && bytes == LISTENING;
+}
+
+/* accept(2): as much as fits, and how much there would have been. */
+static void give_address(struct sockaddr *addr, socklen_t *len, const void *from, size_t size)
+{
+    if (!addr)
+        return;
+    memcpy(addr, from, *len < size ? *len : size);
+    *len = (socklen_t)size;
+}
+
+/* The descriptor of the next connection; message and address filled. */
+static int receive_accepted(int fd, struct minion_accept *msg, int flags)
+{
+    union {
+        struct cmsghdr align;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {msg, sizeof *msg};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room,
+                          .msg_controllen = sizeof control.room};
+    int accepted = -1;
+    ssize_t n = LIBC(recvmsg)(fd, &head, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0);
+    if (n < 0)
+        return -1;
+    if (n == 0) {                    /* shut down by the program (EINVAL, as on Linux), or lost */
+        int error = minion_explain(fd, 0);
+        return fail(error == 0 ? EINVAL : error == ECONNRESET ? ENETDOWN : error);
+    }
+    struct cmsghdr *c = CMSG_FIRSTHDR(&head);
+    if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof accepted))
+        memcpy(&accepted, CMSG_DATA(c), sizeof accepted);
+    if (accepted < 0)
+        return fail(head.msg_flags & MSG_CTRUNC ? EMFILE : ECONNABORTED);
+    if (n != sizeof *msg || msg->abi != MINION_ABI) {
+        close(accepted);
+        return fail(ECONNABORTED);
+    }
+    return accepted;
+}
+
+int minion_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+    int saved = errno;
+    /* libc's accept comes first.  On ours it does no harm: EINVAL, or EMFILE while the queued
+     * connection stays where it is, as it must. */
+    int got = LIBC(accept4)(fd, addr, len, flags);
+    if (got >= 0 || errno != EINVAL) {
+        hint_set(got, HINT_THEIRS);
+        return got;
+    }
+    if ((flags & ~TYPE_FLAGS) || !proxied(fd, NULL) || !is_listening(fd))
+        return -1;                   /* EINVAL it is */
+    if (addr && (!len || (int)*len < 0))
+        return fail(len ? EINVAL : EFAULT);
+    struct minion_accept msg;
+    got = receive_accepted(fd, &msg, flags);
+    if (got < 0)
+        return -1;
+    give_address(addr, len, msg.peer, sizeof(struct sockaddr_in));
+    errno = saved;
+    return adopt(got, flags);
+}
+
+int minion_accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    return minion_accept4(fd, addr, len, 0);
+}
+
+static int ask_name(int op, const struct proxied *sock, struct sockaddr *addr, socklen_t *len)
+{
+    struct sockaddr_storage whole;
+    if (!addr || !len)
+        return fail(EFAULT);
+    if ((int)*len < 0)
+        return fail(EINVAL);
+    struct request r = {.sock = sock, .op = op, .answer = &whole, .room = sizeof whole};
+    int result = request(&r);
+    if (result >= 0)
+        give_address(addr, len, &whole, r.got);
+    return result;
+}
+
+int minion_getsockname(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    struct proxied sock;
+    if (!proxied(fd, &sock))
+        return LIBC(getsockname)(fd, addr, len);
+    return ask_name(MINION_GETSOCKNAME, &sock, addr, len);
+}
+
+int minion_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
+{
+    struct proxied sock;
+    if (!proxied(fd, &sock))
+        return LIBC(getpeername)(fd, addr, len);
+    return ask_name(MINION_GETPEERNAME, &sock, addr, len);
+}
+
+int minion_shutdown(int fd, int how)
+{
+    struct proxied sock;
+    if (!proxied(fd, &sock))
+        return LIBC(shutdown)(fd, how);
+    struct request r = {.sock = &sock, .op = MINION_SHUTDOWN, .a = how};
+    int result = request(&r);
+    if (result >= 0)
+        LIBC(shutdown)(fd, how);
+    return result;
+}
+
+enum { REQUEST_IO = 0x5411, REQUEST_SIOC = 0x89 };   /* SIOCOUTQ (also a terminal's); SIOC... */
+
+static size_t ioctl_bytes(unsigned long request)
+{
+    return request == SIOCOUTQ || request == SIOCOUTQNSD || request == SIOCATMARK
+               ? sizeof(int) : sizeof(struct ifreq);
+}
+
+/* SIOCGIFCONF: the argument on the line is the room in bytes; the answer is the ifreqs. */
+static int list_interfaces(const struct proxied *sock, struct ifconf *conf)
+{
+    int room = conf->ifc_buf ? conf->ifc_len : 0;
+    struct request r = {.sock = sock, .op = MINION_IOCTL, .a = SIOCGIFCONF, .data = &room,
+                        .len = sizeof room, .answer = conf->ifc_buf,
+                        .room = room > 0 ? (size_t)room : 0};
+    int result = request(&r);
+    if (result >= 0)
+        conf->ifc_len = room > 0 ? (int)r.got : result;
+    return result < 0 ? -1 : 0;
+}
+
+int minion_ioctl(int fd, unsigned long request_code, void *arg)
+{
+    struct proxied sock;
+    bool ours = request_code == REQUEST_IO ||
+                (request_code >> 8 == REQUEST_SIOC && request_code != FIOSETOWN &&
+                 request_code != FIOGETOWN && request_code != SIOCSPGRP &&
+                 request_code != SIOCGPGRP);
+    if (!ours || !proxied(fd, &sock))
+        return LIBC(ioctl)(fd, request_code, arg);
+    if (!arg)
+        return fail(EFAULT);
+    if (request_code == SIOCGIFCONF)
+        return list_interfaces(&sock, arg);
+    size_t size = ioctl_bytes(request_code);
+    struct request r = {.sock = &sock, .op = MINION_IOCTL, .a = (int)request_code, .data = arg,
+                        .len = size, .answer = arg, .room = size};
+    return request(&r);
+}
