@@ -45,6 +45,8 @@ class ArpCache:
         self._address = address
         self._send = send
         self.entries: dict[int, Entry] = {}
+        self.proxied: frozenset[int] = frozenset()
+        """Further addresses to answer for (RFC 1027)."""
 
     def lookup(self, ip: int, now: int) -> bytes | None:
         entry = self.entries.get(ip)
@@ -90,7 +92,8 @@ class ArpCache:
         if arp.sender_ip == mine or arp.sender_mac[0] & 1:
             return  # somebody claims our address, or a multicast MAC: not to be learnt
         entry = self.entries.get(arp.sender_ip)
-        for_us = bool(mine) and arp.target_ip == mine
+        target = arp.target_ip
+        for_us = bool(mine) and (target == mine or target in self.proxied)
         if entry is None and for_us and arp.sender_ip:
             entry = self.entries[arp.sender_ip] = Entry()
         if entry is not None:
@@ -100,4 +103,4 @@ class ArpCache:
             while entry.waiting:
                 entry.waiting.popleft()(arp.sender_mac)
         if for_us and arp.operation == REQUEST:
-            self._send(Arp(REPLY, self._mac, mine, arp.sender_mac, arp.sender_ip))
+            self._send(Arp(REPLY, self._mac, target, arp.sender_mac, arp.sender_ip))

@@ -58,6 +58,7 @@ class StreamSocket:
         "closed",
         "connected",
         "error",
+        "failed",
         "linger_s",
         "listener",
         "local",
@@ -82,6 +83,8 @@ class StreamSocket:
         self.error = 0
         """so_error: told once, by getsockopt or the next call."""
         self.was_connected = False
+        self.failed = False
+        """The connection, or the attempt, ended with an error."""
         self.shut_read = self.shut_write = False
         self.linger_s: int | None = None
         """None: close in the background; 0: reset; else as None (close never waits here)."""
@@ -106,6 +109,7 @@ class StreamSocket:
     def closed(self, error: int) -> None:
         if error:
             self.error = error
+            self.failed = True
         self.user.closed(error)
 
     # -- calls
@@ -268,7 +272,7 @@ class StreamSocket:
     # -- the end
 
     def shutdown(self, how: int) -> None:
-        """EINVAL, ENOTCONN."""
+        """EINVAL, ENOTCONN.  The FIN follows what is still to be written: see finish_writing."""
         if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
             raise OSError(EINVAL, "shutdown: how")
         tcb = self.tcb
@@ -279,8 +283,6 @@ class StreamSocket:
         if tcb is None or not self.was_connected or tcb.state == State.CLOSED:
             raise OSError(ENOTCONN, "not connected")
         self.shut_read = self.shut_read or how != SHUT_WR
-        if how != SHUT_RD:
-            self.shut_write = True
 
     def finish_writing(self) -> None:
         """The last byte has been written: send the FIN after it."""

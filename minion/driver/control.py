@@ -1,0 +1,179 @@
+"""The control socket: clients connect, send a request, and wait for its answer.
+
+A client is distrusted: it must run as our user (SO_PEERCRED), its messages are checked, and a
+connection carries one request at a time.  Closing the connection abandons the request.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+import time
+from array import array
+from collections.abc import Callable
+from functools import partial
+from select import EPOLLIN
+
+from hypercalls.host.reactor import Reactor
+from minion.driver import abi
+from minion.driver.channel import Channel
+from minion.driver.driver import Driver
+from minion.sysproxy.operations import Op
+
+BACKLOG = 512
+UCRED = struct.Struct("iII")
+PAUSE_NS = 100_000_000
+LINE_OPS = frozenset(Op) - {Op.STATUS, Op.STOP}
+
+
+class Client:
+    """One connection of one process."""
+
+    __slots__ = ("busy", "fd", "pid", "sock", "uid")
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
+        self.pid, self.uid, _gid = UCRED.unpack(credentials)
+        self.busy = False
+
+
+class ControlServer:
+    def __init__(
+        self,
+        reactor: Reactor,
+        listener: socket.socket,
+        driver: Driver,
+        status: Callable[[], bytes],
+        stop: Callable[[], None],
+        clients_changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """listener: bound and listening, SOCK_SEQPACKET, non-blocking.  status: JSON, UTF-8."""
+        self.clients: dict[int, Client] = {}
+        self.counters = {"clients": 0, "refused": 0, "bad_requests": 0}
+        self._reactor = reactor
+        self._listener = listener
+        self._driver = driver
+        self._status = status
+        self._stop = stop
+        self._changed = clients_changed
+        self._uids = {os.getuid(), 0}
+        reactor.register(listener.fileno(), EPOLLIN, self._accept)
+
+    def _accept(self, _events: int) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                raise
+            self._pause()
+            return
+        sock.setblocking(False)
+        client = Client(sock)
+        if client.uid not in self._uids:
+            self.counters["refused"] += 1
+            sock.close()
+            return
+        self.counters["clients"] += 1
+        self.clients[client.fd] = client
+        self._reactor.register(client.fd, EPOLLIN, partial(self._readable, client))
+        self._changed()
+
+    def _pause(self) -> None:
+        """No descriptors left: accept again when some may have been freed, and do not spin."""
+        self._reactor.modify(self._listener.fileno(), 0)
+        self._reactor.call_at(
+            time.monotonic_ns() + PAUSE_NS,
+            lambda: self._reactor.modify(self._listener.fileno(), EPOLLIN),
+        )
+
+    def _drop(self, client: Client) -> None:
+        if self.clients.pop(client.fd, None) is not None:
+            self._reactor.unregister(client.fd)
+            client.sock.close()
+            self._changed()
+
+    def _readable(self, client: Client, _events: int) -> None:
+        try:
+            message = client.sock.recv(abi.REQUEST.size + abi.DATA_MAX + 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        if not message:
+            self._drop(client)
+            return
+        size = abi.REQUEST.size
+        if len(message) < size or client.busy:
+            self.counters["bad_requests"] += 1
+            self._drop(client)
+            return
+        version, op, ident, a, b, c, length = abi.REQUEST.unpack_from(message)
+        if version != abi.VERSION:
+            self._reply(client, op, -1, errno.EPROTO)
+        elif length != len(message) - size or op not in OPS:
+            self.counters["bad_requests"] += 1
+            self._reply(client, op, -1, errno.EINVAL)
+        elif op in LINE_OPS:
+            self._forward(client, op, ident, a, b, c, message[size:])
+        elif op == Op.STATUS:
+            self._send_status(client)
+        else:
+            self._reply(client, op, 0, 0)
+            self._stop()
+
+    def _forward(
+        self, client: Client, op: int, ident: bytes, a: int, b: int, c: int, data: bytes
+    ) -> None:
+        client.busy = True
+
+        def done(result: int, error: int, data: bytes, channel: Channel | None) -> None:
+            client.busy = False
+            end = channel.take_program_end() if channel is not None else None
+            self._reply(client, op, result, error, data, end)
+
+        try:
+            self._driver.request(op, ident, a, b, c, data, client.pid, done)
+        except OSError as error:
+            client.busy = False
+            self._reply(client, op, -1, error.errno or errno.EIO)
+
+    def _reply(
+        self, client: Client, op: int, result: int, error: int, data: bytes = b"",
+        end: socket.socket | int | None = None,
+    ) -> None:  # fmt: skip
+        message = abi.REPLY.pack(abi.VERSION, op, result, error, len(data)) + data
+        try:
+            if end is None:
+                client.sock.send(message)
+            else:
+                fd = end if isinstance(end, int) else end.fileno()
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))]
+                client.sock.sendmsg([message], rights)
+        except OSError:
+            self._drop(client)  # it went away, or does not read: its request is lost with it
+
+    def _send_status(self, client: Client) -> None:
+        """JSON of any size, in a memory file."""
+        fd = os.memfd_create("minion-status", os.MFD_CLOEXEC)
+        try:
+            with open(fd, "wb", closefd=False) as file:
+                file.write(self._status())
+            os.lseek(fd, 0, os.SEEK_SET)
+            self._reply(client, Op.STATUS, 0, 0, b"", fd)
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        for client in list(self.clients.values()):
+            self._drop(client)
+        self._reactor.unregister(self._listener.fileno())
+        self._listener.close()
+
+
+OPS = frozenset(int(op) for op in Op)

@@ -1,0 +1,238 @@
+"""TCP between the minion and host sockets.
+
+Theory of operation.  A SYN from the minion is held while the host connects: only then is it
+answered, so that a refusal is a refusal and a silence is a silence.  After that a relay is a
+session as on the minion, with a host socket for its channel: what that does not take closes the
+window.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from select import EPOLLOUT
+
+from hypercalls.api import Ready
+from hypercalls.host.copy import SocketCopy
+from hypercalls.host.reactor import Reactor
+from minion.sysproxy.session import Session
+from stack.netstack import Netstack
+from stack.tcp.tcb import Key
+from stack.wire import icmp
+from stack.wire.ipv4 import Ipv4
+from stack.wire.tcp import Tcp
+
+Address = tuple[str, int]
+RETRY_NS = 10_000_000
+SCRATCH_BYTES = 16 << 10
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+UNREACHABLE = {
+    errno.ENETUNREACH: icmp.NET_UNREACHABLE,
+    errno.EHOSTUNREACH: icmp.HOST_UNREACHABLE,
+    errno.ETIMEDOUT: icmp.HOST_UNREACHABLE,
+    errno.EACCES: icmp.ADMIN_PROHIBITED,
+    errno.EPERM: icmp.ADMIN_PROHIBITED,
+}
+
+
+class Relay(Session):
+    """A connection with a host socket at its far end."""
+
+    __slots__ = ("host",)
+    host: socket.socket
+
+    def closed(self, error: int) -> None:
+        if error:
+            self.reset_host()
+        else:
+            self.pump_out()
+        self.server.later(self.release)
+
+    @property
+    def undelivered(self) -> bool:
+        """Bytes from the minion that the host socket has not taken yet."""
+        tcb = self.sock.tcb
+        return tcb is not None and bool(tcb.rcv.length)
+
+    def reset_host(self) -> None:
+        """The far end is to see what the minion saw: a reset."""
+        try:
+            self.host.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        except OSError:
+            pass  # closed already
+
+
+class TcpRelays:
+    """sysproxy.session.SessionServer, for relays."""
+
+    def __init__(
+        self,
+        reactor: Reactor,
+        net: Netstack,
+        target: Callable[[int, int], Address | None],
+        wake: Callable[[], None],
+    ) -> None:
+        """target: where an address and port of the minion's network lies on the host, or None.
+
+        wake: the gateway's stack has been given work outside of its softints.
+        """
+        scratch = net.hyper.memory.alloc(SCRATCH_BYTES)
+        if scratch is None:
+            raise MemoryError("user: no memory for the gateway")
+        self.scratch = scratch
+        self.net = net
+        self.copy = SocketCopy(reactor)
+        self.relays: dict[int, Relay] = {}
+        self.counters = {"outgoing": 0, "incoming": 0, "refused": 0}
+        self._reactor = reactor
+        self._target = target
+        self._wake = wake
+        self._connecting: dict[Key, socket.socket] = {}
+        self._number = 0
+        self._ready: dict[Session, int] = {}
+        self._later: deque[Callable[[], None]] = deque()
+        self._softint = net.hyper.threads.softint(self._run)
+        net.tcp.segments.forwarder = self.forward
+
+    # -- from the minion out
+
+    def forward(self, header: Ipv4, segment: Tcp) -> bool:
+        """A SYN from the minion."""
+        key = (header.dst, segment.dst, header.src, segment.src)
+        if key in self._connecting:
+            return True  # sent again while the host is still connecting
+        target = self._target(header.dst, segment.dst)
+        if target is None:
+            self._unreachable(header, segment, errno.EHOSTUNREACH)
+            return True
+        segment.options = bytes(segment.options)  # the frame is only borrowed
+        try:
+            host = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        except OSError as error:
+            self._failed(header, segment, error.errno or errno.ENETUNREACH)
+            return True
+        self._connecting[key] = host
+
+        def finished(error: int) -> None:
+            del self._connecting[key]
+            if error:
+                host.close()
+                self._failed(header, segment, error)
+            else:
+                self._answer(header, segment, host)
+            self._wake()
+
+        status = host.connect_ex(target)
+        if status == errno.EINPROGRESS:
+            self._wait(host, finished)
+        else:
+            finished(status)
+        return True
+
+    def _wait(self, host: socket.socket, finished: Callable[[int], None]) -> None:
+        fd = host.fileno()
+
+        def event(_events: int) -> None:
+            self._reactor.unregister(fd)
+            finished(host.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+        self._reactor.register(fd, EPOLLOUT, event)
+
+    def _failed(self, header: Ipv4, segment: Tcp, error: int) -> None:
+        self.counters["refused"] += 1
+        if error in UNREACHABLE:
+            self._unreachable(header, segment, error)
+        else:
+            self.net.tcp.refuse(header, segment)
+
+    def _unreachable(self, header: Ipv4, segment: Tcp, error: int) -> None:
+        start = struct.pack("!HHI", segment.src, segment.dst, segment.seq)
+        packet = memoryview(header.emit() + start)
+        code = UNREACHABLE[error]
+        self.net.icmp.error(header, packet, icmp.UNREACHABLE, code, self.net.ethernet[0].address)
+
+    def _answer(self, header: Ipv4, segment: Tcp, host: socket.socket) -> None:
+        self.counters["outgoing"] += 1
+        relay = self._relay(host)
+        sock = relay.sock
+        sock.tcb = self.net.tcp.answer(header, segment, sock)
+        sock.local, sock.remote = sock.tcb.key[:2], sock.tcb.key[2:]
+
+    def _relay(self, host: socket.socket) -> Relay:
+        host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._number += 1
+        relay = Relay(self, self._number, None)
+        relay.host = host
+        relay.sock.configure("nodelay", 1)  # the program's own Nagle has decided already
+        self.relays[relay.chan] = relay
+        self.copy.plug(relay.chan, host)
+        return relay
+
+    # -- from the host in
+
+    def publish(self, host: socket.socket, minion: tuple[int, int]) -> None:
+        """Connect an accepted host connection to a port of the minion."""
+        self.counters["incoming"] += 1
+        relay = self._relay(host)
+        try:
+            relay.sock.connect(minion)
+        except OSError:
+            relay.reset_host()
+            relay.release()
+        self._wake()
+
+    # -- sessions
+
+    def connected(self, session: Session) -> None:
+        session.attach()
+
+    def failed(self, session: Session, error: int) -> None:
+        """Relays override `closed`."""
+
+    def accept(self, session: Session) -> None:
+        """Relays do not listen."""
+
+    def forget(self, session: Session) -> None:
+        relay = self.relays.pop(session.chan, None)
+        self._ready.pop(session, None)
+        if relay is None:
+            return
+        if relay.attached:
+            self.copy.detach(session.chan)
+        else:
+            self.copy.attach(session.chan, session.ready)  # only attached channels detach
+            self.copy.detach(session.chan)
+
+    def ready(self, session: Session, events: Ready) -> None:
+        self._ready[session] = self._ready.get(session, 0) | events
+        self._softint.schedule()
+
+    def later(self, work: Callable[[], None]) -> None:
+        self._later.append(work)
+        self._softint.schedule()
+
+    def resume_later(self, session: Session) -> None:
+        self.later(session.resume)
+
+    def retry_later(self, session: Session) -> None:
+        callouts = self.net.callouts
+        callouts.at(callouts.now() + RETRY_NS, session.resume)
+
+    def _run(self) -> None:
+        ready, self._ready = self._ready, {}
+        for session, events in ready.items():
+            if events & Ready.OUT:
+                session.unblock()
+            if events & Ready.IN:
+                session.pump_in()
+        for _ in range(len(self._later)):
+            self._later.popleft()()
+
+    def close(self) -> None:
+        for host in self._connecting.values():
+            self._reactor.unregister(host.fileno())
+            host.close()
+        self.copy.close()

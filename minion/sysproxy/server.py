@@ -1,0 +1,362 @@
+"""The system call server: requests from the line, carried out by the stack, answered on the line.
+
+Theory of operation.  Requests are handled as they arrive, in a softint; none blocks the next: a
+connect that waits, or a name that is looked up, keeps its request number and answers when it is
+done.  A request on a socket first takes what the program has already written to its channel, so
+that the two ways into a socket stay in order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from errno import (
+    EAFNOSUPPORT,
+    EALREADY,
+    EBADF,
+    ECONNABORTED,
+    EINPROGRESS,
+    EINVAL,
+    ENOSYS,
+    EPROTONOSUPPORT,
+)
+from struct import Struct
+
+from hypercalls.api import Copy, Hypercalls, Ready
+from minion.sysproxy import messages
+from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
+from minion.sysproxy.operations import MINION_NONBLOCK, Op
+from minion.sysproxy.session import Session
+from stack.netstack import Netstack
+from stack.services.resolver import Answer, Resolver
+from stack.socket import constants as c
+from stack.socket.options import getsockopt, setsockopt
+from stack.socket.stream import StreamSocket
+from stack.wire import dns
+
+ADDRESS = Struct("<HH16s")
+RETRY_NS = 10_000_000
+EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA = -2, -3, -4, -5
+Reply = tuple[int, int, bytes]
+"""(result, errno, data)"""
+OK: Reply = (0, 0, b"")
+SCRATCH_BYTES = 16 << 10
+
+
+def parse_sockaddr(data: bytes) -> tuple[int, int]:
+    """struct sockaddr_in to (address, port).  OSError: EINVAL, EAFNOSUPPORT."""
+    if len(data) < 2:
+        raise OSError(EINVAL, "address too short")
+    family = int.from_bytes(data[:2], "little")
+    if family != c.AF_INET:
+        raise OSError(EAFNOSUPPORT, "not an IPv4 address")
+    if len(data) < 16:
+        raise OSError(EINVAL, "address too short")
+    return int.from_bytes(data[4:8], "big"), int.from_bytes(data[2:4], "big")
+
+
+def emit_sockaddr(address: tuple[int, int]) -> bytes:
+    return (
+        c.AF_INET.to_bytes(2, "little")
+        + address[1].to_bytes(2, "big")
+        + address[0].to_bytes(4, "big")
+        + bytes(8)
+    )
+
+
+class Server:
+    """Minion side of the proxy; `send` puts a message on the line."""
+
+    def __init__(
+        self,
+        hyper: Hypercalls,
+        net: Netstack,
+        resolver: Resolver,
+        copy: Copy,
+        send: Callable[[bytes], None],
+    ) -> None:
+        scratch = hyper.memory.alloc(SCRATCH_BYTES)
+        if scratch is None:
+            raise MemoryError("sysproxy: no memory for the scratch buffer")
+        self.scratch = scratch
+        self.net = net
+        self.copy = copy
+        self.sessions: dict[int, Session] = {}
+        self.counters = {"requests": 0, "refused": 0, "accepted": 0}
+        self.copy_note: Callable[[int, int, int, bytes], bool] = lambda _op, _chan, _a, _data: False
+        """Takes notes about copying (--copy serial)."""
+        self._resolver = resolver
+        self._send = send
+        self._next_chan = messages.SERVER_CHANNELS
+        self._ready: dict[Session, int] = {}
+        self._later: deque[Callable[[], None]] = deque()
+        self._softint = hyper.threads.softint(self._run)
+        self._crashed = hyper.threads.crashed
+        self._stalled: set[Session] = set()
+        self._calls: dict[int, Callable[[Session, int, int, int, bytes], Reply]] = {
+            Op.BIND: self._bind,
+            Op.LISTEN: self._listen,
+            Op.GETSOCKNAME: self._getsockname,
+            Op.GETPEERNAME: self._getpeername,
+            Op.GETSOCKOPT: self._getsockopt,
+            Op.SETSOCKOPT: self._setsockopt,
+            Op.SHUTDOWN: self._shutdown,
+            Op.IOCTL: self._ioctl,
+            Op.ERROR: self._error,
+        }
+
+    # -- messages from the line
+
+    def input(self, message: bytes) -> None:
+        """One message.  Nonsense is refused, and harms nobody."""
+        if len(message) < messages.HEADER.size:
+            self.counters["refused"] += 1
+            return
+        kind, op, _, reqno, chan, a, b, d = messages.HEADER.unpack_from(message)
+        data = message[messages.HEADER.size :]
+        if kind == REQUEST:
+            self.counters["requests"] += 1
+            self._request(op, reqno, chan, a, b, d, data)
+        elif kind == NOTE and op == Note.ACCEPT_FULL:
+            session = self.sessions.get(chan)
+            if session is not None:
+                session.held = bool(a)
+                if not a:
+                    self.accept(session)
+        elif kind != NOTE or not self.copy_note(op, chan, a, data):
+            self.counters["refused"] += 1
+
+    def _request(self, op: int, reqno: int, chan: int, a: int, b: int, d: int, data: bytes) -> None:
+        try:
+            if op == Op.SOCKET:
+                reply = self._socket(chan, a, b, d)
+            elif op == Op.GETADDRINFO:
+                self._getaddrinfo(reqno, a, data)
+                return
+            elif op == Op.GETNAMEINFO:
+                self._getnameinfo(reqno, data)
+                return
+            else:
+                session = self.sessions.get(chan)
+                if session is None:
+                    raise OSError(EBADF, "no such channel")
+                if op == Op.CONNECT:
+                    self._connect(session, reqno, a, data)
+                    return
+                call = self._calls.get(op)
+                if call is None:
+                    raise OSError(ENOSYS, "no such call")
+                reply = call(session, a, b, d, data)
+        except OSError as error:
+            reply = (-1, error.errno or EINVAL, b"")
+        self._respond(op, reqno, chan, reply)
+
+    def _respond(self, op: int, reqno: int, chan: int, reply: Reply) -> None:
+        result, error, data = reply
+        self._send(messages.emit(RESPONSE, op, reqno, chan, result, error, 0, data))
+
+    def _note(self, note: Note, chan: int, a: int = 0, data: bytes = b"") -> None:
+        self._send(messages.emit(NOTE, note, 0, chan, a, 0, 0, data))
+
+    # -- calls
+
+    def _socket(self, chan: int, domain: int, kind: int, protocol: int) -> Reply:
+        if domain != c.AF_INET:
+            raise OSError(EAFNOSUPPORT, "IPv4 only")
+        if kind != c.SOCK_STREAM or protocol not in (0, c.IPPROTO_TCP):
+            raise OSError(EPROTONOSUPPORT, "TCP only")
+        if chan in self.sessions or chan >= messages.SERVER_CHANNELS:
+            raise OSError(EINVAL, "channel in use")
+        session = Session(self, chan, None)
+        self.sessions[chan] = session
+        session.attach()
+        return OK
+
+    def _bind(self, session: Session, _a: int, _b: int, _c: int, data: bytes) -> Reply:
+        session.sock.bind(parse_sockaddr(data))
+        return OK
+
+    def _listen(self, session: Session, backlog: int, _b: int, _c: int, _data: bytes) -> Reply:
+        session.sock.listen(backlog)
+        return OK
+
+    def _connect(self, session: Session, reqno: int, flags: int, data: bytes) -> None:
+        """Answered at once (error, EINPROGRESS), or when the handshake has ended."""
+        chan = session.chan
+        if session.connect_done is not None:
+            raise OSError(EALREADY, "connecting")
+        if session.failed:
+            raise OSError(ECONNABORTED, "this channel has failed: connect with a new socket")
+        session.sock.connect(parse_sockaddr(data))
+        if flags & MINION_NONBLOCK:
+            raise OSError(EINPROGRESS, "connecting")
+
+        def done(error: int) -> None:
+            self._respond(Op.CONNECT, reqno, chan, (-1 if error else 0, error, b""))
+
+        session.connect_done = done
+
+    def _getsockname(self, session: Session, _a: int, _b: int, _c: int, _data: bytes) -> Reply:
+        return 0, 0, emit_sockaddr(session.sock.getsockname())
+
+    def _getpeername(self, session: Session, _a: int, _b: int, _c: int, _data: bytes) -> Reply:
+        return 0, 0, emit_sockaddr(session.sock.getpeername())
+
+    def _getsockopt(self, session: Session, level: int, name: int, room: int, _d: bytes) -> Reply:
+        session.pump_in()
+        return 0, 0, getsockopt(session.sock, level, name, room)
+
+    def _setsockopt(self, session: Session, level: int, name: int, _c: int, data: bytes) -> Reply:
+        session.pump_in()
+        setsockopt(session.sock, level, name, data)
+        return OK
+
+    def _shutdown(self, session: Session, how: int, _b: int, _c: int, _data: bytes) -> Reply:
+        session.pump_in()
+        session.sock.shutdown(how)
+        return OK
+
+    def _ioctl(self, session: Session, request: int, _b: int, _c: int, _data: bytes) -> Reply:
+        session.pump_in()
+        tcb = session.sock.tcb
+        if session.sock.listener is not None:
+            raise OSError(EINVAL, "listening")
+        if request == c.SIOCOUTQ:
+            value = 0 if tcb is None else len(tcb.snd)
+        elif request == c.SIOCOUTQNSD:
+            value = 0 if tcb is None else max(0, tcb.snd.end - tcb.snd_nxt)
+        elif request == c.SIOCATMARK:
+            value = 0
+        else:
+            raise OSError(25, "no such ioctl")  # ENOTTY
+        return 0, 0, value.to_bytes(4, "little")
+
+    def _error(self, session: Session, _a: int, _b: int, _c: int, _data: bytes) -> Reply:
+        """SO_ERROR, and what became of the socket (enum minion_fate)."""
+        sock = session.sock
+        error = sock.take_error()
+        if not sock.was_connected:
+            fate = 1
+        elif sock.failed:
+            fate = 2
+        else:
+            fate = 0
+        return error, 0, fate.to_bytes(4, "little")
+
+    # -- names
+
+    def _getaddrinfo(self, reqno: int, family: int, data: bytes) -> None:
+        name = data.rstrip(b"\0").decode("ascii", "replace")
+
+        def done(answer: Answer) -> None:
+            found = b"".join(
+                ADDRESS.pack(c.AF_INET, 0, address.to_bytes(4, "big"))
+                for address in answer.addresses[:64]
+            )
+            self._respond(Op.GETADDRINFO, reqno, 0, (eai(answer), 0, found))
+
+        if family not in (c.AF_UNSPEC, c.AF_INET):
+            self._respond(Op.GETADDRINFO, reqno, 0, (EAI_NODATA, 0, b""))
+        else:
+            self._resolver.lookup(name, done)
+
+    def _getnameinfo(self, reqno: int, data: bytes) -> None:
+        address, _port = parse_sockaddr(data)
+
+        def done(answer: Answer) -> None:
+            result = EAI_NONAME if not answer.name else eai(answer)
+            self._respond(Op.GETNAMEINFO, reqno, 0, (result, 0, answer.name.encode("ascii")))
+
+        self._resolver.reverse(address, done)
+
+    # -- sessions (session.SessionServer)
+
+    def ready(self, session: Session, events: Ready) -> None:
+        self._ready[session] = self._ready.get(session, 0) | events
+        self._softint.schedule()
+
+    def later(self, work: Callable[[], None]) -> None:
+        self._later.append(work)
+        self._softint.schedule()
+
+    def resume_later(self, session: Session) -> None:
+        self.later(session.resume)
+
+    def retry_later(self, session: Session) -> None:
+        """Out of memory: try again when some may have been freed."""
+        if not self._stalled:
+            callouts = self.net.callouts
+            callouts.at(callouts.now() + RETRY_NS, self._retry)
+        self._stalled.add(session)
+
+    def _retry(self) -> None:
+        stalled, self._stalled = self._stalled, set()
+        for session in stalled:
+            session.resume()
+
+    def _run(self) -> None:
+        """The softint: serve channels that are ready, and work left for later."""
+        ready, self._ready = self._ready, {}
+        for session, events in ready.items():
+            try:
+                if events & Ready.OUT:
+                    session.unblock()
+                if events & Ready.IN:
+                    session.pump_in()
+            except Exception as error:  # our fault: costs this connection
+                self._crashed(f"channel {session.chan}", error)
+                session.release(reset=True)
+        for _ in range(len(self._later)):
+            self._later.popleft()()
+
+    def accept(self, listener: Session) -> None:
+        """Hand every connection that is ready to the driver."""
+        ready = listener.sock.listener
+        while ready is not None and ready.ready and not listener.held and not listener.released:
+            chan = self._next_chan
+            self._next_chan = messages.SERVER_CHANNELS | (chan + 1 & messages.SERVER_CHANNELS - 1)
+            if chan in self.sessions:
+                continue
+
+            def make(sock: StreamSocket, chan: int = chan) -> Session:
+                session = Session(self, chan, sock)
+                self.sessions[chan] = session
+                return session
+
+            child = listener.sock.accept(make)
+            session = self.sessions[chan]
+            self.counters["accepted"] += 1
+            assert child.remote is not None
+            addresses = emit_sockaddr(child.remote) + emit_sockaddr(child.local)
+            self._note(Note.ACCEPTED, listener.chan, chan - (1 << 32), addresses)
+            session.attach()
+            session.pump_out()
+
+    def connected(self, session: Session) -> None:
+        done, session.connect_done = session.connect_done, None
+        self._note(Note.CONNECTED, session.chan)
+        if done is not None:
+            done(0)
+
+    def failed(self, session: Session, error: int) -> None:
+        session.failed = True
+        session.pump_out()
+        self._note(Note.FAILED, session.chan, error)
+
+    def forget(self, session: Session) -> None:
+        self.sessions.pop(session.chan, None)
+        self._ready.pop(session, None)
+        self._stalled.discard(session)
+        self.copy.detach(session.chan)
+
+    def restarted(self) -> None:
+        """The driver came back without its memory: nothing of before is anybody's any more."""
+        for session in list(self.sessions.values()):
+            session.release(reset=True)
+
+
+def eai(answer: Answer) -> int:
+    """An answer as a getaddrinfo(3) result."""
+    if answer.rcode == dns.NOERROR:
+        return 0 if answer.addresses else EAI_NODATA
+    return {dns.NXDOMAIN: EAI_NONAME, dns.SERVFAIL: EAI_AGAIN}.get(answer.rcode, EAI_FAIL)

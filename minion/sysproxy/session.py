@@ -1,0 +1,260 @@
+"""A proxied socket on the minion: between its stream socket and the program's channel.
+
+Theory of operation.  Data flows by itself, without requests.  `ready(IN)` means that the program
+has written: `pump_in` copies in as much as the send buffer takes, and stops asking when it is full
+(back-pressure).  In-order segments are copied out straight from the received frame; what the
+channel does not take waits in the receive queue, and the window closes, until `ready(OUT)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import ECONNRESET
+from typing import Protocol
+
+from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
+from stack.netstack import Netstack
+from stack.socket.stream import StreamSocket
+
+CHUNK_MIN_BYTES = 2048
+CHUNK_MAX_BYTES = 128 << 10
+
+
+class SessionServer(Protocol):
+    """What a session needs of its server."""
+
+    net: Netstack
+    scratch: Buffer
+
+    @property
+    def copy(self) -> Copy: ...
+
+    def ready(self, session: Session, events: Ready) -> None: ...
+
+    def later(self, work: Callable[[], None]) -> None: ...
+
+    def retry_later(self, session: Session) -> None: ...
+
+    def resume_later(self, session: Session) -> None: ...
+
+    def accept(self, session: Session) -> None: ...
+
+    def connected(self, session: Session) -> None: ...
+
+    def failed(self, session: Session, error: int) -> None: ...
+
+    def forget(self, session: Session) -> None: ...
+
+
+class Session:
+    """One channel and its socket; a stack.socket.stream.User."""
+
+    __slots__ = (
+        "_blocked_out", "_copy", "_end_sent", "_fill", "_memory", "_paused_in", "_room",
+        "_room_bytes", "attached", "chan", "connect_done", "eof_in", "failed", "held", "released",
+        "server", "sock",
+    )  # fmt: skip
+
+    def __init__(self, server: SessionServer, chan: int, sock: StreamSocket | None) -> None:
+        self.server = server
+        self.chan = chan
+        self.sock = sock if sock is not None else StreamSocket(server.net, self)
+        self._copy = server.copy
+        self._memory = server.net.hyper.memory
+        self._room: Buffer | None = None
+        self._room_bytes = CHUNK_MIN_BYTES
+        self._fill = 0
+        self._paused_in = False
+        self._blocked_out = False
+        self._end_sent = False
+        self.attached = False
+        self.eof_in = False
+        self.held = False
+        """A listener whose driver asked for no more connections at the moment."""
+        self.released = False
+        self.failed = False
+        """The driver was told that the connection is gone, and has shut the channel."""
+        self.connect_done: Callable[[int], None] | None = None
+        """Answers a connect that waits for its end."""
+
+    def attach(self) -> None:
+        """Begin to serve the channel."""
+        self.attached = True
+        self._copy.attach(self.chan, self.ready)
+
+    def ready(self, events: Ready) -> None:
+        """Interrupt context: leave the work to the server's softint."""
+        self.server.ready(self, events)
+
+    # -- program to network
+
+    def pump_in(self) -> None:
+        """Take what the program has written, as far as buffers allow."""
+        sock, copyin, chan = self.sock, self._copy.copyin, self.chan
+        while not self.eof_in and not self.released:
+            if not sock.was_connected:
+                if self._drained(copyin):
+                    return
+                continue
+            space = sock.send_space
+            if space <= 0:
+                self._no_space()
+                return
+            room = self._room
+            if room is None:
+                room = self._room = self._memory.alloc(self._room_bytes)
+                self._fill = 0
+                if room is None:
+                    self._pause()
+                    self.server.retry_later(self)
+                    return
+            fill = self._fill
+            want = min(self._room_bytes - fill, space)
+            count = copyin(chan, room, fill, want)
+            if count > 0:
+                sock.write(room, fill, count)
+                self._fill = fill = fill + count
+                if fill == self._room_bytes:
+                    self._room = None
+                    self._room_bytes = min(self._room_bytes * 4, CHUNK_MAX_BYTES)
+                elif count < want:
+                    if fill > CHUNK_MIN_BYTES:
+                        # Bulk has paused: the rest of a large buffer is not worth pinning
+                        self._room = None
+                        self._room_bytes = max(CHUNK_MIN_BYTES, self._room_bytes // 2)
+                    return
+            elif count == 0:
+                return
+            else:
+                self._program_ended(count)
+
+    def _drained(self, copyin: Callable[[int, Buffer, int, int], int]) -> bool:
+        """Nothing a program writes before it is connected counts; but its close does."""
+        count = copyin(self.chan, self.server.scratch, 0, 1)
+        if count < 0:
+            self._program_ended(count)
+        return count <= 0
+
+    def _no_space(self) -> None:
+        tcb = self.sock.tcb
+        if tcb is not None and tcb.write_blocked:
+            self._pause()
+            return
+        # Not open for writing any more: what the program still writes goes nowhere
+        count = self._copy.copyin(self.chan, self.server.scratch, 0, len(self.server.scratch.view))
+        while count > 0:
+            count = self._copy.copyin(
+                self.chan, self.server.scratch, 0, len(self.server.scratch.view)
+            )
+        if count < 0:
+            self._program_ended(count)
+
+    def _pause(self) -> None:
+        if not self._paused_in:
+            self._paused_in = True
+            self._copy.want(self.chan, Ready(0))
+
+    def resume(self) -> None:
+        """Buffers have been freed."""
+        if self._paused_in and not self.released:
+            self._paused_in = False
+            self._copy.want(self.chan, Ready.IN)
+            self.pump_in()
+
+    def _program_ended(self, how: int) -> None:
+        if how == EOF:
+            self.eof_in = True
+            self._copy.want(self.chan, Ready(0))
+            if self.sock.was_connected:
+                self.sock.finish_writing()
+        else:
+            self.release(reset=how == RESET)
+
+    # -- network to program: stack.socket.stream.User
+
+    def received(self, buffer: Buffer, offset: int, length: int) -> int:
+        if self._blocked_out:
+            return 0
+        count = self._copy.copyout(self.chan, buffer, offset, length)
+        if count == length:
+            return count
+        if count < 0:
+            return self._reader_gone(length)
+        self._blocked_out = True
+        return count
+
+    def _reader_gone(self, length: int) -> int:
+        """Data for a descriptor that is closed: RFC 1122, 4.2.2.13 wants a reset."""
+        self.server.later(lambda: self.release(reset=True))
+        return length
+
+    def readable(self) -> None:
+        if self.sock.listener is not None:
+            self.server.accept(self)
+        elif not self._blocked_out:
+            self.pump_out()
+
+    def pump_out(self) -> None:
+        """Hand over what waits in the receive queue, and then its end."""
+        tcb = self.sock.tcb
+        if tcb is None or self.released or not self.attached:
+            return
+        queue, copyout, chan = tcb.rcv, self._copy.copyout, self.chan
+        moved = False
+        while (item := queue.peek()) is not None:
+            count = copyout(chan, *item)
+            if count < 0:
+                self._reader_gone(item[2])
+                return
+            if count:
+                queue.consume(count)
+                moved = True
+            if count < item[2]:
+                self._blocked_out = True
+                break
+        if moved:
+            self.sock.consumed()
+        if tcb.fin_received and not queue.length and not self._end_sent:
+            self._end_sent = True
+            self._copy.end(chan)
+
+    def unblock(self) -> None:
+        """The channel has room again."""
+        self._blocked_out = False
+        self.pump_out()
+
+    def writable(self) -> None:
+        tcb = self.sock.tcb
+        # Half the buffer free, or nothing under way: a wake-up per acknowledgement is too many
+        if tcb is not None and (
+            tcb.sndbuf_bytes - len(tcb.snd) >= tcb.sndbuf_bytes // 2 or not tcb.flight
+        ):
+            tcb.write_blocked = False
+            self.server.resume_later(self)
+
+    def connected(self) -> None:
+        self.server.connected(self)
+
+    def closed(self, error: int) -> None:
+        if self.connect_done is not None:
+            done, self.connect_done = self.connect_done, None
+            self.sock.take_error()
+            done(error or ECONNRESET)
+        elif error:
+            self.server.failed(self, error)
+        else:
+            self.pump_out()
+
+    # -- the end
+
+    def release(self, reset: bool = False) -> None:
+        """The program's descriptor is gone: close the socket and forget the channel."""
+        if self.released:
+            return
+        self.released = True
+        self._room = None
+        if reset:
+            self.sock.abort()
+        else:
+            self.sock.close()
+        self.server.forget(self)
