@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from hypercalls.api import Hypercalls
 from hypercalls.bare import machine
@@ -96,9 +95,9 @@ class Board:
         return self.kernel.hypercalls
 
     def _irq(self, source: int) -> Callable[[bool], None]:
-        raise_irq = partial(self.plic.raise_irq, source)
-        lower_irq = partial(self.plic.lower_irq, source)
-        return lambda level: raise_irq() if level else lower_irq()
+        raise_irq = self.plic.raise_irq
+        lower_irq = self.plic.lower_irq
+        return lambda level: raise_irq(source) if level else lower_irq(source)
 
     def _map(self) -> None:
         bus = self.bus

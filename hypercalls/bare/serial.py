@@ -50,14 +50,7 @@ class LineSerial:
             self._machine.write(TX_LEN, 4, len(burst))
 
     def read(self) -> bytes:
-        """The ring's content; taking it may let held bytes in, so ask until nothing is left."""
-        data = self._take()
-        while data and (more := self._take()):
-            data += more
         self._told = False
-        return data
-
-    def _take(self) -> bytes:
         head = self._machine.read(RX_HEAD, 4)
         length = head - self._tail & 0xFFFF_FFFF
         if not length:

@@ -21,8 +21,12 @@ CONTEXT: Final = 0x20_0000
 CONTEXT_STRIDE: Final = 0x1000
 LENGTH: Final = 0x60_0000
 """As on QEMU's virt."""
-CONTEXT_BITS: Final = (1 << 11, 1 << 9)
-"""MEIP for context 0, SEIP for context 1."""
+CONTEXTS: Final = 2
+MEIP: Final = 1 << 11
+"""What context 0 drives."""
+SEIP: Final = 1 << 9
+"""What context 1 drives."""
+CLAIM0: Final = CONTEXT + 4
 MAX_PRIORITY: Final = 7
 
 
@@ -30,9 +34,10 @@ class Plic:
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._priority = [0] * SOURCES
-        self._enable = [0] * len(CONTEXT_BITS)
-        self._threshold = [0] * len(CONTEXT_BITS)
-        self._masks = [0] * len(CONTEXT_BITS)
+        self._enable = [0] * CONTEXTS
+        self._threshold = [0] * CONTEXTS
+        self._masks = [0] * CONTEXTS
+        self._bits = 0
         self._level = 0
         self._pending = 0
         self._claimed = 0
@@ -58,11 +63,13 @@ class Plic:
 
     def _signal(self) -> None:
         pending = self._pending
-        for mask, bit in zip(self._masks, CONTEXT_BITS, strict=True):
-            if pending & mask:
-                self._lines.set(bit)
-            else:
-                self._lines.clear(bit)
+        machine, supervisor = self._masks
+        bits = MEIP if pending & machine else 0
+        if pending & supervisor:
+            bits |= SEIP
+        if bits != self._bits:
+            self._bits = bits
+            self._lines.drive(MEIP | SEIP, bits)
 
     def _configure(self) -> None:
         """Recompute the masks after a change of priority, enable or threshold."""
@@ -103,9 +110,11 @@ class Plic:
             self._signal()
 
     def read(self, offset: int, size: int) -> int:
+        if offset == CLAIM0 and size == 4:
+            return self._claim(0)
         if offset >= CONTEXT:
             context, register = divmod(offset - CONTEXT, CONTEXT_STRIDE)
-            if context < len(CONTEXT_BITS) and size == 4:
+            if context < CONTEXTS and size == 4:
                 if register == 4:
                     return self._claim(context)
                 if register == 0:
@@ -115,7 +124,7 @@ class Plic:
             raise BusError("plic: registers are 32 bits wide")
         if offset >= ENABLE:
             context, byte = divmod(offset - ENABLE, ENABLE_STRIDE)
-            if context < len(CONTEXT_BITS):
+            if context < CONTEXTS:
                 return self._enable[context] >> byte * 8 & 0xFFFF_FFFF
             return 0
         if offset >= PENDING:
@@ -124,11 +133,14 @@ class Plic:
         return self._priority[source] if source < SOURCES else 0
 
     def write(self, offset: int, size: int, value: int) -> None:
+        if offset == CLAIM0 and size == 4:
+            self._complete(0, value)
+            return
         if size != 4 or offset % 4:
             raise BusError("plic: registers are 32 bits wide")
         if offset >= CONTEXT:
             context, register = divmod(offset - CONTEXT, CONTEXT_STRIDE)
-            if context >= len(CONTEXT_BITS):
+            if context >= CONTEXTS:
                 return
             if register == 4:
                 self._complete(context, value)
@@ -137,7 +149,7 @@ class Plic:
                 self._configure()
         elif offset >= ENABLE:
             context, byte = divmod(offset - ENABLE, ENABLE_STRIDE)
-            if context < len(CONTEXT_BITS) and byte * 8 < SOURCES:
+            if context < CONTEXTS and byte * 8 < SOURCES:
                 mask = 0xFFFF_FFFF << byte * 8
                 enable = self._enable[context] & ~mask | value << byte * 8
                 self._enable[context] = enable & (1 << SOURCES) - 2  # there is no source 0

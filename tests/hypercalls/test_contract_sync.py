@@ -197,3 +197,25 @@ def test_a_timed_out_waiter_gets_no_signal(box: Box) -> None:
     cv.signal()
     box.run()
     assert log == [False, "patient"]
+
+
+def test_a_signalled_waiter_is_not_woken_by_its_old_timeout(box: Box) -> None:
+    threads, mutex, cv = box.hc.threads, box.hc.sync.mutex(), box.hc.sync.condvar()
+    log: list[object] = []
+
+    async def main() -> None:
+        await mutex.enter()
+        log.append(await cv.timedwait(mutex, MS))
+        await cv.wait(mutex)
+        log.append("signalled")
+        mutex.exit()
+
+    threads.create(main(), "main")
+    box.run()
+    cv.signal()
+    box.run()
+    box.pass_time(2 * MS)
+    assert log == [True]
+    cv.signal()
+    box.run()
+    assert log == [True, "signalled"]

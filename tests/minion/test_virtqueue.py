@@ -123,6 +123,7 @@ def test_a_head_that_does_not_exist() -> None:
 )
 def test_impossible_descriptors(addr: int, length: int, flags: int, follow: int) -> None:
     vq, ram = started()
+    describe(ram, SIZE, BASE + DATA, 1)
     describe(ram, 0, addr, length, flags, follow)
     with pytest.raises(RingError):
         vq.readable(0)
