@@ -277,20 +277,21 @@ class Liveness:
 
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
-        self._probe = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._watched: set[Channel] = set()
         self._scheduled = False
 
     def exists(self, name: bytes) -> bool:
-        """A datagram to a stream socket's name fails in one way, to no name in another."""
+        """A name can be bound to only while nobody has it."""
         try:
-            self._probe.sendto(b"", name)
-        except ConnectionRefusedError:
-            return False
+            self._probe.bind(name)
         except OSError as error:
-            if error.errno != errno.EPROTOTYPE:
+            if error.errno != errno.EADDRINUSE:
                 raise
-        return True
+            return True
+        self._probe.close()
+        self._probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        return False
 
     def watch(self, channel: Channel) -> None:
         self._watched.add(channel)

@@ -52,26 +52,9 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_bound_port",
-        "_net",
-        "_options",
-        "closed",
-        "connected",
-        "error",
-        "failed",
-        "linger_s",
-        "listener",
-        "local",
-        "readable",
-        "received",
-        "remote",
-        "reuse_address",
-        "shut_read",
-        "shut_write",
-        "tcb",
-        "user",
-        "was_connected",
-        "writable",
+        "_bound_port", "_net", "_options", "error", "failed", "linger_s", "listener", "local",
+        "readable", "received", "remote", "reuse_address", "shut_read", "shut_write", "tcb", "user",
+        "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
