@@ -316,7 +316,10 @@ class Ready(IntFlag):
 
 
 EOF = -1
-"""copyin: the program wrote its last byte (shutdown or close)."""
+"""copyin: the program wrote its last byte (shutdown or close).
+
+Told as IN, and once more as IN when its descriptor is gone too: copyin then gives CLOSED.
+"""
 RESET = -2
 """copyin, copyout: the program's descriptor is gone, with data it never read (RFC 2525, 2.17)."""
 CLOSED = -3
@@ -333,7 +336,8 @@ class Copy(Protocol):
         """Start service on a channel.  ready is called in interrupt context.
 
         IN is told when data arrives; after a copyin that filled its room, or `want(IN)`, it is told
-        again if there is more.  OUT is told when a copyout that moved less than asked can go on.
+        again if there is more.  OUT is told once, when a copyout that moved less than asked can go
+        on; also if the channel was not there yet.  An end or error is told as either.
         """
 
     def copyin(self, chan: int, buffer: Buffer, offset: int, length: int) -> int:
@@ -349,7 +353,11 @@ class Copy(Protocol):
         """
 
     def want(self, chan: int, events: Ready) -> None:
-        """Choose what ready is told about; a reader without room wants no IN (back-pressure)."""
+        """Choose whether ready is told about IN; a reader without room wants none (back-pressure).
+
+        At first it is.  OUT in events asks to be told of OUT once; that, or a short copyout's OUT,
+        stays due whatever is chosen later.
+        """
 
     def end(self, chan: int) -> None:
         """Nothing more will be copied out: the program reads EOF after what it was given."""

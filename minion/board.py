@@ -64,14 +64,22 @@ class Board:
         getrandom: Callable[[int], bytes] = os.urandom,
         mac: bytes | None = None,
         mtu_bytes: int = 1500,
+        reserved_bytes: int = 0,
     ) -> None:
-        """block: (path, read only) of each disk; mac: by default a random local one."""
+        """block: (path, read only) of each disk; mac: by default a random local one.
+
+        reserved_bytes at the start of RAM are not the rump kernel's: programs are loaded there.
+        """
         if len(block) > machine.VIRTIO_SLOTS - 2:
             raise ValueError("board: at most six disks")
         self.console = console
+        self.on_work: Callable[[], None] | None = None
+        """Called when an interrupt rises outside of run: see to it that run is called."""
+        self._running = False
         self.ram = Ram(ram_bytes, machine.RAM)
         self.bus = Bus(self.ram)
         self.lines = Lines()
+        self.lines.wake = self._woken
         self.clint = clint.Clint(now_ns, self.lines)
         self.plic = plic.Plic(self.lines)
         self.uart0 = Uart16550(self._console_byte, self._irq(machine.UART0_IRQ))
@@ -88,7 +96,7 @@ class Board:
         self._map()
         self._line = bytearray()
         core = Core(self.ram, self.bus, self.lines, self.clint)
-        self.kernel = Kernel(core, params or {}, wall_ns())
+        self.kernel = Kernel(core, params or {}, wall_ns(), reserved_bytes)
 
     @property
     def hypercalls(self) -> Hypercalls:
@@ -118,11 +126,19 @@ class Board:
         The monotonic time at which to call again if nothing happens before: 0 for at once, None
         for never.
         """
-        self.clint.poll()
-        more = self.kernel.run()
+        self._running = True
+        try:
+            self.clint.poll()
+            more = self.kernel.run()
+        finally:
+            self._running = False
         if self._line:
             self._flush_console()
         return 0 if more else self.clint.deadline_ns()
+
+    def _woken(self) -> None:
+        if self.on_work is not None and not self._running:
+            self.on_work()
 
     def close(self) -> None:
         """Power off."""

@@ -156,7 +156,7 @@ class VirtioNet:
         index = tx.desc + (head << 1)
         u64[index] = addr
         if payload:
-            self._held[group] = payload
+            self._held[group] = payload if type(payload) is tuple else tuple(payload)
             follow = head
             for buffer, start_at, count in payload:
                 follow += 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from errno import ECONNRESET
+from errno import ECONNRESET, EMSGSIZE, ENOBUFS
 from typing import Final
 
 from hypercalls.api import CLOSED, EOF, RESET, Buffer, Ready
@@ -92,7 +92,7 @@ class Channel:
             count = self._sock.recv_into(view)
         except BlockingIOError:
             return 0
-        except ConnectionResetError:
+        except OSError:  # ECONNRESET; on a channel that is a TCP socket, ETIMEDOUT and the like
             self.reset = True
             self.listen()
             return RESET
@@ -113,13 +113,16 @@ class Channel:
                 count = self._sock.send(view)
             except BlockingIOError:
                 pass
-            except ConnectionResetError:
-                self.reset = True
-                return RESET
             except BrokenPipeError:
                 error = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 self.reset = error == ECONNRESET
                 return RESET if self.reset else CLOSED
+            except OSError as exc:
+                if exc.errno == EMSGSIZE:  # the caller's fault: a message no channel would take
+                    raise
+                if exc.errno != ENOBUFS:
+                    self.reset = True
+                    return RESET
         if count < len(view) and not self.wanted & OUT:
             self.wanted |= OUT
             self.listen()

@@ -51,7 +51,11 @@ class ChannelEnd(Protocol):
     """The application core's side of a channel.  Nothing here may block."""
 
     def recv_into(self, view: memoryview, /) -> int:
-        """Bytes moved into view; 0: none now; EOF, RESET or CLOSED."""
+        """Bytes moved into view; 0: none now; EOF, RESET or CLOSED.
+
+        EOF is final for the bytes; once the program's descriptor is gone too, IN is reported again
+        and CLOSED returned.
+        """
 
     def send(self, view: memoryview, /) -> int:
         """Bytes taken from view; 0: no room; RESET or CLOSED."""

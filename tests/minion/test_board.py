@@ -81,7 +81,7 @@ def test_no_receive_buffers_is_back_pressure() -> None:
 def test_interrupts_only_when_the_driver_waits() -> None:
     bench = Bench()
     net = bench.board.hypercalls.nets[0]
-    bench.board.lines.wake = lambda: woken.append(None)
+    bench.board.on_work = lambda: woken.append(None)
     woken: list[None] = []
     put(bench, b"f" * 60)
     assert woken == [None]
