@@ -21,44 +21,48 @@ import build_shim  # noqa: E402
 LIBRARY = "minionsocket.libminion"
 
 
+def compiler() -> list[str]:
+    return (os.environ.get("CC") or ("cc" if shutil.which("cc") else "gcc")).split()
+
+
 class BuildExt(build_ext):
     def run(self) -> None:
-        words = (os.environ.get("CC") or "cc").split()
-        if not (shutil.which(words[0]) or shutil.which("gcc")):
-            sys.exit(f"minion: a C compiler is needed ({words[0]} not found): install gcc or clang")
+        name = compiler()[0]
+        if not shutil.which(name):
+            sys.exit(f"minion: a C compiler is needed ({name} not found): install gcc or clang")
         super().run()
 
     def get_ext_filename(self, fullname: str) -> str:
         if LIBRARY.endswith(fullname):  # with and without its package
             return str(Path(*fullname.split("."))) + ".so"
-        return str(super().get_ext_filename(fullname))
+        return str(super().get_ext_filename(fullname))  # type: ignore[no-untyped-call]  # stubs lack it
 
     def build_extension(self, ext: Extension) -> None:
-        """libminion.so is loaded into any program: nothing of Python's in it but the flags."""
         if ext.name == LIBRARY:
-            self.compiler.include_dirs, kept = [], self.compiler.include_dirs
-            try:
-                super().build_extension(ext)
-            finally:
-                self.compiler.include_dirs = kept
+            self.build_library(ext)
         else:
             super().build_extension(ext)
 
-    def get_libraries(self, ext: Extension) -> list[str]:
-        return [] if ext.name == LIBRARY else list(super().get_libraries(ext))
-
-    def get_export_symbols(self, ext: Extension) -> list[str]:
-        return [] if ext.name == LIBRARY else list(super().get_export_symbols(ext))
+    def build_library(self, ext: Extension) -> None:
+        """In one command, with none of Python's flags: any program may load this."""
+        output = Path(self.get_ext_fullpath(ext.name))
+        inputs = [Path(name) for name in [*ext.sources, *ext.depends]]
+        newest = max(path.stat().st_mtime for path in inputs)
+        if not self.force and output.exists() and output.stat().st_mtime > newest:
+            return
+        output.parent.mkdir(parents=True, exist_ok=True)
+        macros = [f"-D{name}" for name, _ in ext.define_macros]
+        user_flags = (os.environ.get("CFLAGS") or "").split()
+        command = [*compiler(), "-shared", "-fPIC", "-Wl,-z,defs,-z,now", *user_flags]
+        self.spawn([*command, *ext.extra_compile_args, *macros, *ext.sources, "-o", str(output)])
 
 
 libminion = Extension(
     LIBRARY,
     build_shim.SOURCES,
     depends=build_shim.HEADERS,
-    include_dirs=[str(build_shim.FOLDER)],
     define_macros=build_shim.MACROS,
     extra_compile_args=build_shim.FLAGS,
-    extra_link_args=["-Wl,-z,defs", "-Wl,-z,now"],
 )
 folders = ["hypercalls*", "stack*", "minion", "minion.*", "bench*"]
 setup(

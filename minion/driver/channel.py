@@ -39,7 +39,7 @@ class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_closed", "_epoll", "_fill", "_liveness", "_name", "_program", "_reactor",
+        "_closed", "_eof", "_epoll", "_fill", "_liveness", "_name", "_program", "_reactor",
         "accept_room", "fd",
         "gone", "ident", "number", "on_detach", "pid", "registered", "report", "sock", "state",
         "wanted",
@@ -61,6 +61,7 @@ class Channel:
         self._epoll = 0
         self.registered = False
         self.gone = False
+        self._eof = False
         self.wanted = IN
         self.report: Callable[[Ready], None] = lambda _events: None
         """Tells the copy engine that the channel can be read or written."""
@@ -99,7 +100,8 @@ class Channel:
 
     def _interest(self) -> int:
         if self.state == State.OPEN:
-            return (EPOLLIN if self.wanted & IN else 0) | (EPOLLOUT if self.wanted & OUT else 0)
+            readable = EPOLLIN if self.wanted & IN and not self._eof else 0
+            return readable | (EPOLLOUT if self.wanted & OUT else 0)
         if self.state == State.LISTENING and self.wanted & OUT:
             return EPOLLOUT
         return 0
@@ -130,7 +132,7 @@ class Channel:
         ready = (IN if events & EPOLLIN else 0) | (OUT if events & EPOLLOUT else 0)
         if events & EPOLLHUP:
             ready |= IN | (self.wanted & OUT)
-            if not self.wanted & IN or self.state != State.OPEN:
+            if not self.wanted & IN or self._eof or self.state != State.OPEN:
                 self._hung_up()
                 return
         if ready:
@@ -172,7 +174,11 @@ class Channel:
             return RESET
         if count:
             return count
-        return EOF if self.alive() else CLOSED
+        if not self.alive():
+            return CLOSED
+        self._eof = True  # shut down, but held: the next news is its close
+        self._watch()
+        return EOF
 
     def send(self, view: memoryview) -> int:
         if self.state != State.OPEN:
@@ -194,10 +200,9 @@ class Channel:
                 self.report(READY[IN])
             return
         if self._liveness.watches(self):
-            if self.state == State.OPEN and self.wanted & IN:
-                self._liveness.forget(self)
-            else:
+            if self.state != State.OPEN or self._eof or not self.wanted & IN:
                 return
+            self._liveness.forget(self)
         self._watch()
 
     def end(self) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from hypercalls.api import RESET, Ready
+from hypercalls.api import EOF, RESET, Ready
 from minion.driver.channel import Channel
 from minion.sysproxy import messages
 from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
@@ -72,7 +72,7 @@ class SerialCopyEngine:
             pump.channel.detach()
 
     def _want(self, pump: Pump) -> None:
-        events = Ready.IN if pump.credit and not pump.told_end else Ready(0)
+        events = Ready.IN if pump.credit and pump.told_end in (0, EOF) else Ready(0)
         if pump.queue:
             events |= Ready.OUT
         pump.channel.want(events)

@@ -91,7 +91,10 @@ class Session:
     def pump_in(self) -> None:
         """Take what the program has written, as far as buffers allow."""
         sock, copyin, chan = self.sock, self._copy.copyin, self.chan
-        while not self.eof_in and not self.released:
+        while not self.released:
+            if self.eof_in:
+                self._drained(copyin)  # the only news can be that it was closed
+                return
             if not sock.was_connected:
                 if self._drained(copyin):
                     return
@@ -163,10 +166,9 @@ class Session:
 
     def _program_ended(self, how: int) -> None:
         if how == EOF:
-            self.eof_in = True
-            self._copy.want(self.chan, Ready(0))
-            if self.sock.was_connected:
+            if not self.eof_in and self.sock.was_connected:
                 self.sock.finish_writing()
+            self.eof_in = True
         else:
             self.release(reset=how == RESET)
 
