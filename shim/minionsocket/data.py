@@ -1,0 +1,161 @@
+"""The data calls of socket.socket: the kernel does the work, an EOF or an error is explained."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from _socket import socket as _Base  # its methods are what was there before
+from collections.abc import Iterable
+from typing import IO, NoReturn, TypeVar
+
+from _minionsocket import lib
+
+from minionsocket.calls import error, is_ours
+
+Buffer = bytes | bytearray | memoryview
+Ancillary = list[tuple[int, int, bytes]]
+T = TypeVar("T")
+
+_LOSS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
+_sendfile = socket.socket.sendfile
+
+
+def _refuse_urgent(self: socket.socket, flags: int) -> None:
+    if flags & socket.MSG_OOB and is_ours(self):
+        raise error(errno.EOPNOTSUPP)
+
+
+def _ended(self: socket.socket, nothing: T) -> T:
+    """`nothing`, if this EOF is one."""
+    code = lib.minion_explain(self.fileno(), 0)
+    if code:
+        raise error(code)
+    return nothing
+
+
+def _lost_reading(self: socket.socket, seen: OSError, nothing: T) -> T:
+    if seen.errno not in _LOSS or not is_ours(self):
+        raise seen
+    return _ended(self, nothing)
+
+
+def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
+    if seen.errno not in _LOSS or not is_ours(self):
+        raise seen
+    raise error(lib.minion_explain(self.fileno(), 1)) from None
+
+
+def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
+    _refuse_urgent(self, flags)
+    try:
+        data = _Base.recv(self, bufsize, flags)
+    except OSError as seen:
+        return _lost_reading(self, seen, b"")
+    return data if data or not bufsize else _ended(self, data)
+
+
+def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
+    _refuse_urgent(self, flags)
+    try:
+        count = _Base.recv_into(self, buffer, nbytes, flags)
+    except OSError as seen:
+        return _lost_reading(self, seen, 0)
+    return count if count or not memoryview(buffer).nbytes else _ended(self, count)
+
+
+def recvfrom(self: socket.socket, bufsize: int, flags: int = 0, /) -> tuple[bytes, object]:
+    if is_ours(self):
+        return recv(self, bufsize, flags), None  # TCP tells no address
+    return _Base.recvfrom(self, bufsize, flags)
+
+
+def recvfrom_into(
+    self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0
+) -> tuple[int, object]:
+    if is_ours(self):
+        return recv_into(self, buffer, nbytes, flags), None
+    return _Base.recvfrom_into(self, buffer, nbytes, flags)
+
+
+def recvmsg(
+    self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
+) -> tuple[bytes, Ancillary, int, object]:
+    _refuse_urgent(self, flags)
+    if not is_ours(self):
+        return _Base.recvmsg(self, bufsize, ancbufsize, flags)
+    try:
+        data, ancillary, got, _ = _Base.recvmsg(self, bufsize, ancbufsize, flags)
+    except OSError as seen:
+        data, ancillary, got = _lost_reading(self, seen, b""), [], 0
+    else:
+        if not data and bufsize:
+            _ended(self, data)
+    return data, ancillary, got, None
+
+
+def recvmsg_into(
+    self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
+) -> tuple[int, Ancillary, int, object]:
+    _refuse_urgent(self, flags)
+    if not is_ours(self):
+        return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
+    room = list(buffers)
+    try:
+        count, ancillary, got, _ = _Base.recvmsg_into(self, room, ancbufsize, flags)
+    except OSError as seen:
+        count, ancillary, got = _lost_reading(self, seen, 0), [], 0
+    else:
+        if not count and any(memoryview(buffer).nbytes for buffer in room):
+            _ended(self, count)
+    return count, ancillary, got, None
+
+
+def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
+    _refuse_urgent(self, flags)
+    try:
+        return _Base.send(self, data, flags)
+    except OSError as seen:
+        _lost_writing(self, seen)
+
+
+def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
+    _refuse_urgent(self, flags)
+    try:
+        return _Base.sendall(self, data, flags)
+    except OSError as seen:
+        _lost_writing(self, seen)
+
+
+def sendto(self: socket.socket, data: Buffer, *where: object) -> int:
+    """sendto(data, address) or sendto(data, flags, address)."""
+    if len(where) in (1, 2) and is_ours(self):
+        flags = where[0] if len(where) == 2 else 0
+        assert isinstance(flags, int)
+        return send(self, data, flags)  # TCP ignores the address
+    return _Base.sendto(self, data, *where)  # type: ignore[call-overload, no-any-return]  # C checks
+
+
+def sendmsg(
+    self: socket.socket,
+    buffers: Iterable[Buffer],
+    ancdata: Iterable[tuple[int, int, Buffer]] = (),
+    flags: int = 0,
+    address: object = None,
+    /,
+) -> int:
+    _refuse_urgent(self, flags)
+    try:
+        if is_ours(self):  # neither an address nor ancillary data goes over TCP
+            return _Base.sendmsg(self, buffers, (), flags)
+        return _Base.sendmsg(self, buffers, ancdata, flags, address)  # type: ignore[arg-type]  # C checks
+    except OSError as seen:
+        _lost_writing(self, seen)
+
+
+def sendfile(
+    self: socket.socket, file: IO[bytes], offset: int = 0, count: int | None = None
+) -> int:
+    try:
+        return _sendfile(self, file, offset, count)
+    except OSError as seen:
+        _lost_writing(self, seen)
