@@ -9,15 +9,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The pending error (taken by asking), or 0 and the fate; -1: nobody answers. */
+/* The pending error (taken by asking), or 0 and the fate; -1: nobody answers, or knows the socket. */
 static int ask_error(const struct proxied *sock, uint32_t *fate)
 {
     struct request r = {.sock = sock, .op = MINION_ERROR, .answer = fate, .room = sizeof *fate};
     *fate = MINION_FATE_OPEN;
-    int error = request(&r);
-    if (error >= 0)
-        return error;
-    return r.answered ? errno : -1;
+    return request(&r);
 }
 
 /* A minion that went down resets its connections: told once, then it is an end (as on Linux). */

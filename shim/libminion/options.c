@@ -42,9 +42,7 @@ static int pending_error(const struct proxied *sock)
     uint32_t fate;
     struct request r = {.sock = sock, .op = MINION_ERROR, .answer = &fate, .room = sizeof fate};
     int error = request(&r);
-    if (error >= 0)
-        return error;
-    return r.answered ? errno : ECONNRESET;
+    return error >= 0 ? error : ECONNRESET;
 }
 
 int minion_getsockopt(int fd, int level, int name, void *value, socklen_t *len)

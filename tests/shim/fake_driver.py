@@ -1,0 +1,331 @@
+"""A driver without a minion: speaks abi.h, and its TCP is the host's.  A test double, nothing else.
+
+    python fake_driver.py CONTROL     prints "ready" when it listens; ends by SIGTERM
+
+Threads and blocking calls throughout: it shall be obviously right, not fast.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import secrets
+import select
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from cffi import FFI
+
+ABI = Path(__file__).resolve().parents[2] / "shim" / "libminion" / "abi.h"
+ffi = FFI()
+ffi.cdef(ABI.read_text())
+C = ffi.dlopen(None)  # the enums
+
+NAMES = {b"one.test": ["127.0.0.1"], b"many.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}
+HOSTS = {"127.0.0.9": b"nine.test"}
+HANG = "192.0.2.1"  # connecting there never ends (RFC 5737: nobody has this address)
+FILL = b"\0" * 60000
+
+
+def sockaddr(address: tuple[str, int]) -> bytes:
+    return struct.pack("=H", socket.AF_INET) + struct.pack(
+        "!H4s8x", address[1], socket.inet_aton(address[0])
+    )
+
+
+def tuple_of(raw: bytes) -> tuple[str, int]:
+    port, host = struct.unpack_from("!H4s", raw, 2)
+    return socket.inet_ntoa(host), port
+
+
+class Proxied:
+    """One socket: the host's, and the minion's end of its channel."""
+
+    def __init__(self, table: dict[bytes, Proxied], control: bytes, host: socket.socket) -> None:
+        self.table, self.control, self.host = table, control, host
+        self.id = secrets.token_urlsafe(12).encode()
+        self.near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.far.bind(b"\0minion-s" + self.id + b":" + control)
+        self.error = 0
+        self.fate = C.MINION_FATE_UNCONNECTED
+        self.lock = threading.Lock()
+        self.filled = False
+        table[self.id] = self
+
+    def fill(self) -> None:
+        self.far.send(FILL)
+        self.filled = True
+
+    def drain(self) -> None:
+        if self.filled:
+            self.near.recv(len(FILL), socket.MSG_WAITALL)
+            self.filled = False
+
+    def connected(self) -> None:
+        self.fate = C.MINION_FATE_OPEN
+        self.host.setblocking(True)
+        self.drain()
+        self.reader = threading.Thread(target=self.inwards, daemon=True)
+        self.reader.start()
+        threading.Thread(target=self.outwards, daemon=True).start()
+
+    def failed(self, error: int) -> None:
+        with self.lock:
+            if not self.error:
+                self.error = error
+            self.mark(b"err-")
+            self.shut(socket.SHUT_RDWR)
+
+    def mark(self, what: bytes) -> None:
+        try:
+            self.near.bind(b"\0minion=" + what + self.id)
+        except OSError:
+            pass  # marked before
+
+    def shut(self, how: int) -> None:
+        try:
+            self.near.shutdown(how)
+        except OSError:
+            pass  # the program has gone
+
+    def inwards(self) -> None:
+        try:
+            while data := self.host.recv(65536):
+                self.near.sendall(data)
+        except BrokenPipeError:
+            return
+        except OSError as e:
+            self.failed(e.errno or errno.EIO)
+            return
+        with self.lock:
+            self.mark(b"fin-")
+            self.shut(socket.SHUT_WR)
+
+    def outwards(self) -> None:
+        reset = False
+        try:
+            while data := self.near.recv(65536):
+                try:
+                    self.host.sendall(data)
+                except OSError as e:
+                    self.failed(e.errno or errno.EIO)
+                    return
+        except ConnectionResetError:
+            reset = True
+        if reset:  # closed with data unread: RFC 2525
+            self.linger(struct.pack("ii", 1, 0))
+        gone = select.poll()
+        gone.register(self.near, 0)
+        if not reset and not gone.poll(0):
+            self.host.shutdown(socket.SHUT_WR)
+            gone.poll()  # POLLHUP: the last descriptor is closed
+        self.close()
+
+    def linger(self, value: bytes) -> None:
+        try:
+            self.host.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, value)
+        except OSError:
+            pass  # it has gone as well
+
+    def close(self) -> None:
+        if self.fate == C.MINION_FATE_OPEN and not self.error:
+            self.table.pop(self.id, None)  # else: the error is kept by id
+        try:
+            self.host.shutdown(socket.SHUT_RD)  # wakes inwards, sends nothing
+        except OSError:
+            pass
+        self.reader.join()
+        self.host.close()  # FIN, or RST: as SO_LINGER says
+
+    def accepting(self) -> None:
+        while True:
+            try:
+                host, peer = self.host.accept()
+            except OSError:
+                return
+            new = Proxied(self.table, self.control, host)
+            message = ffi.new("struct minion_accept *", {"abi": C.MINION_ABI})
+            message.peer = sockaddr(peer)
+            message.local = sockaddr(host.getsockname())
+            rights = array.array("i", [new.far.fileno()])
+            new.connected()
+            self.near.sendmsg(
+                [bytes(ffi.buffer(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+            )
+            new.far.close()
+
+
+class Server:
+    """One control connection."""
+
+    def __init__(self, control: bytes, table: dict[bytes, Proxied], conn: socket.socket) -> None:
+        self.control, self.table, self.conn = control, table, conn
+
+    def run(self) -> None:
+        size = ffi.sizeof("struct minion_request")
+        with self.conn:
+            while message := self.conn.recv(size + C.MINION_DATA_MAX):
+                head = ffi.from_buffer("struct minion_request *", message)
+                data = message[size:]
+                assert head.abi == C.MINION_ABI
+                assert head.len == len(data)
+                reply = ffi.new("struct minion_reply *", {"abi": C.MINION_ABI, "op": head.op})
+                fds: list[int] = []
+                answer: bytes | socket.socket | int | tuple[int, bytes]
+                try:
+                    answer = self.OPS[head.op](self, head, data)
+                except OSError as e:
+                    reply.result, reply.error = -1, e.errno or errno.EIO
+                    answer = b""
+                payload = b""
+                if isinstance(answer, socket.socket):
+                    fds = [answer.fileno()]
+                elif isinstance(answer, int):
+                    reply.result = answer
+                elif isinstance(answer, tuple):
+                    reply.result, payload = answer
+                else:
+                    payload = answer
+                reply.len = len(payload)
+                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+                self.conn.sendmsg([bytes(ffi.buffer(reply)) + payload], rights if fds else [])
+                if isinstance(answer, socket.socket):
+                    answer.close()
+
+    def sock(self, head: ffi.CData) -> Proxied:
+        found = self.table.get(bytes(ffi.buffer(head.id)))
+        if not found:
+            raise OSError(errno.EBADF, "unknown id")
+        return found
+
+    def on_socket(self, head: ffi.CData, data: bytes) -> socket.socket:
+        assert (head.a, head.b) == (socket.AF_INET, socket.SOCK_STREAM)
+        host = socket.socket(head.a, head.b, head.c)
+        host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        new = Proxied(self.table, self.control, host)
+        new.fill()
+        return new.far
+
+    def on_bind(self, head: ffi.CData, data: bytes) -> int:
+        self.sock(head).host.bind(tuple_of(data))
+        return 0
+
+    def on_listen(self, head: ffi.CData, data: bytes) -> int:
+        s = self.sock(head)
+        s.host.listen(head.a)
+        s.drain()
+        threading.Thread(target=s.accepting, daemon=True).start()
+        return 0
+
+    def on_connect(self, head: ffi.CData, data: bytes) -> int:
+        s = self.sock(head)
+        address = tuple_of(data)
+        if address[0] == HANG:
+            poll = select.poll()
+            poll.register(self.conn, select.POLLRDHUP)
+            poll.poll()  # until the client gives up
+            return 0
+        if head.a == C.MINION_NONBLOCK:
+            s.host.setblocking(False)
+            error = s.host.connect_ex(address)
+            if error == errno.EINPROGRESS:
+                threading.Thread(target=self.finish, args=(s,), daemon=True).start()
+            if error:
+                raise OSError(error, "connect")
+        else:
+            s.host.connect(address)
+        s.connected()
+        return 0
+
+    def finish(self, s: Proxied) -> None:
+        poll = select.poll()
+        poll.register(s.host, select.POLLOUT)
+        poll.poll()
+        error = s.host.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            s.failed(error)  # kept before POLLOUT and POLLHUP rise: SO_ERROR must find it
+        else:
+            s.connected()
+
+    def on_getsockname(self, head: ffi.CData, data: bytes) -> bytes:
+        return sockaddr(self.sock(head).host.getsockname())
+
+    def on_getpeername(self, head: ffi.CData, data: bytes) -> bytes:
+        return sockaddr(self.sock(head).host.getpeername())
+
+    def on_getsockopt(self, head: ffi.CData, data: bytes) -> bytes:
+        return self.sock(head).host.getsockopt(head.a, head.b, head.c)
+
+    def on_setsockopt(self, head: ffi.CData, data: bytes) -> int:
+        self.sock(head).host.setsockopt(head.a, head.b, data)
+        return 0
+
+    def on_shutdown(self, head: ffi.CData, data: bytes) -> int:
+        s = self.sock(head)
+        s.host.getpeername()  # ENOTCONN; the channel's EOF does the rest
+        if head.a != socket.SHUT_WR:
+            s.host.shutdown(socket.SHUT_RD)
+        return 0
+
+    def on_ioctl(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+        assert head.a == 0x5411  # SIOCOUTQ
+        assert len(data) == 4
+        return 0, struct.pack("i", 7)
+
+    def on_getaddrinfo(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+        if data not in NAMES:
+            return socket.EAI_NONAME, b""
+        found = ffi.new("struct minion_address[]", len(NAMES[data]))
+        for address, ip in zip(found, NAMES[data], strict=True):
+            address.family = socket.AF_INET
+            address.addr = socket.inet_aton(ip) + bytes(12)
+        return 0, bytes(ffi.buffer(found))
+
+    def on_getnameinfo(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+        name = HOSTS.get(tuple_of(data)[0])
+        return (0, name) if name else (socket.EAI_NONAME, b"")
+
+    def on_error(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+        s = self.sock(head)
+        with s.lock:
+            error, fate = s.error, s.fate
+            if error:
+                s.error, s.fate = 0, C.MINION_FATE_RESET
+        return error, struct.pack("=I", fate)
+
+    OPS: dict[int, Callable[[Server, ffi.CData, bytes], object]] = {
+        C.MINION_SOCKET: on_socket,
+        C.MINION_BIND: on_bind,
+        C.MINION_LISTEN: on_listen,
+        C.MINION_CONNECT: on_connect,
+        C.MINION_GETSOCKNAME: on_getsockname,
+        C.MINION_GETPEERNAME: on_getpeername,
+        C.MINION_GETSOCKOPT: on_getsockopt,
+        C.MINION_SETSOCKOPT: on_setsockopt,
+        C.MINION_SHUTDOWN: on_shutdown,
+        C.MINION_IOCTL: on_ioctl,
+        C.MINION_GETADDRINFO: on_getaddrinfo,
+        C.MINION_GETNAMEINFO: on_getnameinfo,
+        C.MINION_ERROR: on_error,
+    }
+
+
+def main(control: str) -> None:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(control)
+    listener.listen(64)
+    table: dict[bytes, Proxied] = {}
+    print("ready", flush=True)
+    while True:
+        conn, _ = listener.accept()
+        server = Server(os.fsencode(control), table, conn)
+        threading.Thread(target=server.run, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
