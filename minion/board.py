@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from hypercalls.api import Hypercalls
 from hypercalls.bare import machine
@@ -103,9 +104,7 @@ class Board:
         return self.kernel.hypercalls
 
     def _irq(self, source: int) -> Callable[[bool], None]:
-        raise_irq = self.plic.raise_irq
-        lower_irq = self.plic.lower_irq
-        return lambda level: raise_irq(source) if level else lower_irq(source)
+        return partial(self.plic.drive, source)
 
     def _map(self) -> None:
         bus = self.bus

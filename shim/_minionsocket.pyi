@@ -5,6 +5,12 @@ from typing import Protocol
 from _cffi_backend import FFI, _CDataBase
 
 class _Lib(Protocol):
+    MINION_ABI: int
+    MINION_ID: int
+    MINION_DATA_MAX: int
+    MINION_NONBLOCK: int
+    MINION_NAME_PREFIX: int
+    MINION_MARK_PREFIX: int
     def minion_is_ours(self, fd: int) -> int: ...
     def minion_explain(self, fd: int, writing: int) -> int: ...
     def minion_socket(self, domain: int, type: int, protocol: int) -> int: ...

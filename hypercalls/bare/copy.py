@@ -19,6 +19,8 @@ END: Final = 5
 DETACH: Final = 6
 BLOCK: Final = 24
 ERROR: Final = -16
+MORE: Final = 1 << 62
+"""In what REQUEST reads: another one waits."""
 READY: Final = [Ready(n) for n in range(4)]
 """Looked up: making an IntFlag costs a microsecond."""
 
@@ -90,3 +92,5 @@ class DmaCopy:
             ready = self._ready.get(request & 0xFFFF_FFFF)
             if ready is not None:
                 ready(READY[request >> 32 & 3])
+            if not request & MORE:
+                break

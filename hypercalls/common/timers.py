@@ -24,33 +24,34 @@ class Timer:
 class Timers:
     """Timers of equal deadline go off in the order in which they were made."""
 
-    __slots__ = ("_cancelled", "_count", "_heap")
+    __slots__ = ("_cancelled", "_count", "heap")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Timer]] = []
+        self.heap: list[tuple[int, int, Timer]] = []
+        """Empty or not is all that its users may ask of it."""
         self._count = 0
         self._cancelled = 0
 
     def __len__(self) -> int:
-        return len(self._heap)
+        return len(self.heap)
 
     def call_at(self, deadline_ns: int, func: Callable[[], None]) -> Timer:
         timer = Timer(self, deadline_ns, func)
         self._count += 1
-        heappush(self._heap, (deadline_ns, self._count, timer))
+        heappush(self.heap, (deadline_ns, self._count, timer))
         return timer
 
     def cancelled(self) -> None:
         """Keep the heap within twice its live entries: callouts are mostly cancelled, not fired."""
         self._cancelled += 1
-        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
-            self._heap = [entry for entry in self._heap if entry[2].func is not None]
-            heapify(self._heap)
+        if self._cancelled > 64 and self._cancelled * 2 > len(self.heap):
+            self.heap = [entry for entry in self.heap if entry[2].func is not None]
+            heapify(self.heap)
             self._cancelled = 0
 
     def next_ns(self) -> int | None:
         """The earliest deadline."""
-        heap = self._heap
+        heap = self.heap
         while heap:
             if heap[0][2].func is not None:
                 return heap[0][0]
@@ -63,7 +64,7 @@ class Timers:
         due = self.next_ns()
         if due is None or due > now_ns:
             return None
-        timer = heappop(self._heap)[2]
+        timer = heappop(self.heap)[2]
         func = timer.func
         timer.func = None
         return func

@@ -33,7 +33,7 @@ ERR: Final = select.EPOLLERR
 BATCH: Final = 256
 PASSES: Final = 64
 """Over the idle functions in one turn, before the loop looks at its descriptors again."""
-PRECISE_NS: Final = 20_000_000
+PRECISE_NS: Final = 1_500_000
 SELECT_MAX: Final = 1024
 """select's FD_SETSIZE: an epoll descriptor beyond it waits in milliseconds."""
 
@@ -139,7 +139,7 @@ class Reactor:
         events = self._wait() if block else self._epoll.poll(0, BATCH)
         if events:
             self._dispatch(events)
-        if self._timers:
+        if self._timers.heap:
             self._run_timers()
         self._due = self._run_idle()
 
@@ -158,7 +158,7 @@ class Reactor:
 
     def _wait(self) -> list[tuple[int, int]]:
         due = self._due
-        if self._timers:
+        if self._timers.heap:
             timer = self._timers.next_ns()
             if timer is not None and (due is None or timer < due):
                 due = timer

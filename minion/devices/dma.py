@@ -12,7 +12,8 @@ per transfer, because every register access costs a trip over the bus (measured:
         20  result   s32   bytes moved, 0 for none now, EOF, RESET, CLOSED, or ERROR
 
     0x00 COMMAND  8  (write) bus address of a command block
-    0x08 REQUEST  8  (read) pops a request: chan | events << 32 | 1 << 63; 0 when there is none
+    0x08 REQUEST  8  (read) pops a request: chan | events << 32 | more << 62 | 1 << 63; 0 when there
+                     is none.  more: another one waits
     0x10 STATUS   4  bit 0: requests wait (the interrupt line); bit 1: COMMAND was not a block in
                      RAM (write 1 to clear)
 
@@ -41,10 +42,13 @@ DETACH: Final = 6
 ERROR: Final = -16
 
 VALID: Final = 1 << 63
+MORE: Final = 1 << 62
 CHANNELS: Final = 1 << 16
 """Channels the guest may attach: attach is the only command that makes the host remember."""
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
+READY: Final = [Ready(number) for number in range(4)]
+"""Looked up: making an IntFlag costs a microsecond."""
 
 
 class ChannelEnd(Protocol):
@@ -116,7 +120,7 @@ class Dma:
                 end.end()
             if channel.wanted & OUT:
                 self.request(chan, Ready.OUT)
-            end.want(Ready(channel.wanted))
+            end.want(READY[channel.wanted])
 
     def unplug(self, chan: int) -> None:
         """Take the end away without telling it.  The guest finds the channel RESET."""
@@ -140,7 +144,7 @@ class Dma:
         if told & OUT:
             channel.wanted &= ~OUT
             if channel.end is not None:
-                channel.end.want(Ready(channel.wanted))
+                channel.end.want(READY[channel.wanted])
         requests = self._requests
         if not requests:
             self._irq(True)
@@ -172,8 +176,9 @@ class Dma:
             chan = next(iter(requests))
             events = requests.pop(chan)
             self.counters["requests"] += 1
-            if not requests:
-                self._irq(False)
+            if requests:
+                return chan | events << 32 | MORE | VALID
+            self._irq(False)
             return chan | events << 32 | VALID
         if offset == STATUS:
             return bool(self._requests) | self._bad_command << 1
@@ -200,7 +205,7 @@ class Dma:
         if op == WANT:
             channel.wanted = length & IN | (channel.wanted | length) & OUT
             if channel.end is not None:
-                channel.end.want(Ready(channel.wanted))
+                channel.end.want(READY[channel.wanted])
         elif op == END:
             channel.ended = True
             if channel.end is not None:
@@ -227,7 +232,7 @@ class Dma:
             self._out_bytes += count
             if count < len(view) and not channel.wanted & OUT:
                 channel.wanted |= OUT
-                channel.end.want(Ready(channel.wanted))
+                channel.end.want(READY[channel.wanted])
         return count
 
     def _attach(self, chan: int, channel: Channel | None) -> int:

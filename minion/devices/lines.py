@@ -21,12 +21,5 @@ class Lines:
             if self.wake is not None:
                 self.wake()
 
-    def drive(self, bits: int, levels: int) -> None:
-        """Set those of bits that are in levels, clear the others."""
-        old = self.mip
-        self.mip = new = old & ~bits | levels
-        if new & ~old and self.wake is not None:
-            self.wake()
-
     def clear(self, bit: int) -> None:
         self.mip &= ~bit

@@ -45,21 +45,19 @@ class Plic:
         self.interrupts = [0] * SOURCES
         """Claims per source."""
 
-    def raise_irq(self, source: int) -> None:
-        """The source's line goes up."""
+    def drive(self, source: int, level: bool) -> None:
+        """The source's line goes up or down; an interrupt nobody claimed goes with it."""
         bit = 1 << source
-        self._level |= bit
-        if not (self._pending | self._claimed) & bit:
-            self._pending |= bit
-            self._signal()
-
-    def lower_irq(self, source: int) -> None:
-        """The source's line goes down; an interrupt nobody claimed is gone."""
-        bit = 1 << source
-        self._level &= ~bit
-        if self._pending & bit:
-            self._pending &= ~bit
-            self._signal()
+        if level:
+            self._level |= bit
+            if not (self._pending | self._claimed) & bit:
+                self._pending |= bit
+                self._signal()
+        else:
+            self._level &= ~bit
+            if self._pending & bit:
+                self._pending &= ~bit
+                self._signal()
 
     def _signal(self) -> None:
         pending = self._pending
@@ -69,7 +67,11 @@ class Plic:
             bits |= SEIP
         if bits != self._bits:
             self._bits = bits
-            self._lines.drive(MEIP | SEIP, bits)
+            lines = self._lines
+            old = lines.mip
+            lines.mip = new = old & ~(MEIP | SEIP) | bits
+            if new & ~old and lines.wake is not None:
+                lines.wake()
 
     def _configure(self) -> None:
         """Recompute the masks after a change of priority, enable or threshold."""
@@ -87,7 +89,7 @@ class Plic:
         if not ready:
             return 0
         best = (ready & -ready).bit_length() - 1
-        rest = ready & ready - 1
+        rest = ready & ready - 1  # nearly always nothing
         while rest:
             source = (rest & -rest).bit_length() - 1
             if self._priority[source] > self._priority[best]:

@@ -133,7 +133,8 @@ class VirtioMmio:
 
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == QUEUE_NOTIFY:
-            self._notify(value)
+            if self.status & (DRIVER_OK | NEEDS_RESET) == DRIVER_OK:
+                self._notify(value)
         elif offset == INTERRUPT_ACK:
             self._isr &= ~value
             if not self._isr:
@@ -181,7 +182,7 @@ class VirtioMmio:
             queue.device_addr = half(queue.device_addr, offset, value)
 
     def _notify(self, index: int) -> None:
-        if index >= len(self.queues) or not self.live or not self.queues[index].ready:
+        if index >= len(self.queues) or not self.queues[index].ready:
             return
         self.counters["notifies"] += 1
         try:

@@ -41,6 +41,7 @@ Reply = tuple[int, int, bytes]
 """(result, errno, data)"""
 OK: Reply = (0, 0, b"")
 SCRATCH_BYTES = 16 << 10
+IN, OUT = int(Ready.IN), int(Ready.OUT)
 
 
 def parse_sockaddr(data: bytes) -> tuple[int, int]:
@@ -272,7 +273,7 @@ class Server:
     # -- sessions (session.SessionServer)
 
     def ready(self, session: Session, events: Ready) -> None:
-        self._ready[session] = self._ready.get(session, 0) | events
+        self._ready[session] = self._ready.get(session, 0) | int(events)
         self._softint.schedule()
 
     def later(self, work: Callable[[], None]) -> None:
@@ -299,9 +300,9 @@ class Server:
         ready, self._ready = self._ready, {}
         for session, events in ready.items():
             try:
-                if events & Ready.OUT:
+                if events & OUT:
                     session.unblock()
-                if events & Ready.IN:
+                if events & IN:
                     session.pump_in()
             except Exception as error:  # our fault: costs this connection
                 self._crashed(f"channel {session.chan}", error)

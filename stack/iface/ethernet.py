@@ -93,10 +93,9 @@ class EthernetInterface:
     ) -> None:  # fmt: skip
         start = csum_start and csum_start + HEADER_BYTES
         now = self._clock.monotonic_ns()
-        if next_hop in (0xFFFFFFFF, self.broadcast):
-            mac: bytes | None = ethernet.BROADCAST
-        else:
-            mac = self.arp.lookup(next_hop, now)
+        mac = self.arp.lookup(next_hop, now)
+        if mac is None and next_hop in (0xFFFFFFFF, self.broadcast):
+            mac = ethernet.BROADCAST
         if mac is not None:
             header = self._headers.get(mac)
             if header is None:

@@ -20,7 +20,6 @@ from stack.wire.ipv4 import (
     OFFSET,
     Ipv4,
     is_loopback,
-    is_multicast,
 )
 
 ProtocolInput = Callable[[Ipv4, Frame, int, int, int], None]
@@ -119,7 +118,9 @@ class Ip:
             self.counters["in_bad"] += 1
             raise
         dst = header.dst
-        if not self._for_us(interface, dst) or self._martian(interface, header.src):
+        if (dst != interface.address and not self._for_us(interface, dst)) or (
+            self._martian(interface, header.src)
+        ):
             self.counters["not_ours"] += 1
             return
         end = at + header.total_bytes
@@ -151,9 +152,9 @@ class Ip:
         return dst in (0xFFFFFFFF, broadcast) or not interface.address
 
     def _martian(self, interface: Interface, src: int) -> bool:
-        if is_loopback(src):
+        if src >> 24 == 127:
             return not isinstance(interface, LoopbackInterface)
-        return src == 0xFFFFFFFF or is_multicast(src)
+        return src >> 28 == 0xE or src == 0xFFFFFFFF
 
     # -- output
 
@@ -183,20 +184,17 @@ class Ip:
         self.counters["out"] += 1
         fragment, ident = 0, 0
         if protocol == ipv4.TCP:
-            fragment = (
-                DONT_FRAGMENT  # RFC 1191; an atomic datagram's ident means nothing (RFC 6864)
-            )
+            fragment = DONT_FRAGMENT  # RFC 1191; the ident then means nothing (RFC 6864)
         else:
             ident = self._ident = self._ident + 1 & 0xFFFF
-        header = Ipv4(
-            src, dst, protocol, HEADER_BYTES, total, ident, fragment, ttl or self.config.ttl, tos
-        )
+        ttl = ttl or self.config.ttl
         interface = path.interface
         if total > path.mtu_bytes and not gso_size:
+            header = Ipv4(src, dst, protocol, HEADER_BYTES, total, ident, fragment, ttl, tos)
             self._fragment(path, header, transport, payload)
             return
+        packet = ipv4.emit(src, dst, protocol, total, ident, fragment, ttl, tos) + transport
         start = HEADER_BYTES if csum_offset else 0
-        packet = header.emit() + transport
         interface.output(path.next_hop, packet, payload, start, csum_offset, gso_size)
 
     def _fragment(

@@ -50,14 +50,15 @@ class AckInput:
     def _new(self, tcb: Tcb, ack: int, now: int) -> None:
         count = ack - tcb.snd_una
         if tcb.timed_at and ack >= tcb.timed_seq:
-            rto.sample(tcb, max(1, now - tcb.timed_at), self._config)
+            rto.sample(tcb, now - tcb.timed_at or 1, self._config)
             tcb.timed_at = 0
         elif tcb.retries:
             rto.derive(tcb, self._config)
         tcb.retries = 0
         flight = tcb.flight
         tcb.snd_una = ack
-        tcb.snd_nxt = max(tcb.snd_nxt, ack)
+        if tcb.snd_nxt < ack:
+            tcb.snd_nxt = ack
         snd = tcb.snd
         if snd.start < snd.end:
             snd.acknowledge(ack)

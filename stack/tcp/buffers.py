@@ -52,8 +52,12 @@ class SendBuffer:
 
     def acknowledge(self, seq: int) -> None:
         """Forget everything before seq."""
-        seq = min(seq, self.end)
         chunks, head = self._chunks, self._head
+        if seq >= self.end:  # all of it, as between requests
+            chunks.clear()
+            self._head = self._cursor = 0
+            self.start = self.end
+            return
         count = len(chunks)
         while head < count and chunks[head].end <= seq:
             head += 1

@@ -28,6 +28,7 @@ class Output:
     def __init__(self, config: Config, ip: Ip) -> None:
         self._config = config
         self._ip = ip
+        self._routes = ip.routes
         self._pending: list[Tcb] = []
         self.arm: Callable[[Tcb], None] = lambda _tcb: None
         """Sets the timers of a connection after its output (see timers.py)."""
@@ -57,16 +58,18 @@ class Output:
         options: bytes = b"",
     ) -> None:  # fmt: skip
         src, sport, dst, dport = tcb.key
-        path = self._path(tcb)
+        path = tcb.path
+        if path.generation != self._routes.generation:
+            path = self._path(tcb)
         ack = 0
         if flags & ACK:
             ack = tcb.rcv_nxt & MASK
             tcb.ack_now = False
             tcb.ack_bytes = tcb.delack_at = 0
-        window = self._window(tcb, flags)
+        mss = tcb.mss
         self._transmit(
-            path, src, dst, sport, dport, seq & MASK, ack, flags, window, options, payload,
-            length, tcb.mss if length > tcb.mss else 0, tcb.ttl, tcb.tos,
+            path, src, dst, sport, dport, seq & MASK, ack, flags, self._window(tcb, flags),
+            options, payload, length, mss if length > mss else 0, tcb.ttl, tcb.tos,
         )  # fmt: skip
 
     def _transmit(
@@ -75,12 +78,14 @@ class Output:
         gso_size: int, ttl: int = 0, tos: int = 0,
     ) -> None:  # fmt: skip
         header_bytes = HEADER_BYTES + len(options)
-        pseudo = pseudo_header(src, dst, ipv4.TCP, header_bytes + length)
-        csum_offset = 0
+        total = pseudo_header(src, dst, ipv4.TCP, header_bytes + length)
+        csum_offset = CHECKSUM_AT
         if path.interface.csum_offload:
-            total, csum_offset = fold(pseudo), CHECKSUM_AT
+            total = (total & 0xFFFF) + (total >> 16)
+            total = (total & 0xFFFF) + (total >> 16)
         else:
-            total = partial(emit(sport, dport, seq, ack, flags, window, 0, options)) + pseudo
+            csum_offset = 0
+            total += partial(emit(sport, dport, seq, ack, flags, window, 0, options))
             data = b"".join(bytes(b.view[o : o + n]) for b, o, n in payload)
             total = ~fold(total + partial(data)) & 0xFFFF
         header = emit(sport, dport, seq, ack, flags, window, total, options)
@@ -101,13 +106,19 @@ class Output:
 
     def _window(self, tcb: Tcb, flags: int) -> int:
         """The window field; never takes back what was offered (SHLD-14), and no silly windows."""
-        space = tcb.rcv_space
-        offered = tcb.rcv_adv - tcb.rcv_nxt
-        if space < offered or (space < min(tcb.rcvbuf_bytes // 2, tcb.mss) and not flags & SYN):
-            space = max(offered, 0)  # MUST-39
+        nxt = tcb.rcv_nxt
+        space = tcb.rcvbuf_bytes - tcb.rcv.length - tcb.ooo_bytes
+        offered = tcb.rcv_adv - nxt
+        silly = space < tcb.mss and space < tcb.rcvbuf_bytes // 2 and not flags & SYN
+        if space < offered or silly:
+            space = offered if offered > 0 else 0  # MUST-39
         scale = 0 if flags & SYN else tcb.rcv_scale
-        field = min(space >> scale, 0xFFFF)
-        tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + (field << scale))
+        field = space >> scale
+        if field > 0xFFFF:
+            field = 0xFFFF
+        edge = nxt + (field << scale)
+        if edge > tcb.rcv_adv:
+            tcb.rcv_adv = edge
         return field
 
     def syn(self, tcb: Tcb, now: int) -> None:
@@ -164,15 +175,21 @@ class Output:
         largest = self._largest(tcb)
         while True:
             seq = tcb.snd_nxt
-            window = min(tcb.snd_wnd, tcb.cwnd)
-            unsent = max(snd.end - seq, 0)
-            length = min(unsent, tcb.snd_una + window - seq, largest)
+            length = unsent = snd.end - seq
             if length > 0:
-                length = self._allowed(tcb, length, unsent)
-            fin = tcb.fin_queued and seq + max(length, 0) == snd.end
-            if length <= 0 and not fin:
+                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < tcb.cwnd else tcb.cwnd)
+                if length > usable:
+                    length = usable
+                if length > largest:
+                    length = largest
+                if length > 0:
+                    length = self._allowed(tcb, length, unsent)
+            if length < 0:
+                length = 0
+            fin = tcb.fin_queued and seq + length == snd.end
+            if not length and not fin:
                 break
-            length = self._data(tcb, seq, max(length, 0), fin, now)
+            length = self._data(tcb, seq, length, fin, now)
             tcb.cwnd_limited = tcb.snd_nxt - tcb.snd_una + tcb.mss > tcb.cwnd
             if fin and seq + length == snd.end:
                 break
@@ -188,9 +205,10 @@ class Output:
     def _largest(self, tcb: Tcb) -> int:
         """Most payload of one (super-)segment: whole segments only."""
         gso = self._path(tcb).interface.gso_max_bytes
-        if not gso:
-            return tcb.mss
-        return max(1, (min(gso, 65535) - IP_TCP_BYTES) // tcb.mss) * tcb.mss
+        mss = tcb.mss
+        if gso < mss + IP_TCP_BYTES:
+            return mss
+        return (gso - IP_TCP_BYTES) // mss * mss
 
     def _allowed(self, tcb: Tcb, length: int, unsent: int) -> int:
         """How much of length may go now: Nagle (SHLD-7), cork, and MUST-38.  0: hold it back."""

@@ -20,8 +20,11 @@ def sample(tcb: Tcb, rtt_ns: int, config: Config) -> None:
 def derive(tcb: Tcb, config: Config) -> None:
     """Set the time-out from what is known, undoing any back-off."""
     if tcb.srtt_ns:
-        rto = tcb.srtt_ns + max(4 * tcb.rttvar_ns, config.rto_min_ns)
-        tcb.rto_ns = min(max(rto, config.rto_min_ns), config.rto_max_ns)
+        variation = 4 * tcb.rttvar_ns
+        if variation < config.rto_min_ns:
+            variation = config.rto_min_ns
+        rto = tcb.srtt_ns + variation
+        tcb.rto_ns = rto if rto < config.rto_max_ns else config.rto_max_ns
     else:
         tcb.rto_ns = config.rto_initial_ns
 

@@ -42,10 +42,18 @@ class Timers:
 
     @staticmethod
     def _earliest(tcb: Tcb) -> int:
+        """Written out: it runs once per segment."""
         earliest = tcb.rexmt_at
-        for deadline in (tcb.persist_at, tcb.delack_at, tcb.keep_at, tcb.orphan_at, tcb.cork_at):
-            if deadline > 0 and (not earliest or deadline < earliest):
-                earliest = deadline
+        if tcb.delack_at and (not earliest or tcb.delack_at < earliest):
+            earliest = tcb.delack_at
+        if tcb.persist_at and (not earliest or tcb.persist_at < earliest):
+            earliest = tcb.persist_at
+        if tcb.keep_at and (not earliest or tcb.keep_at < earliest):
+            earliest = tcb.keep_at
+        if tcb.orphan_at > 0 and (not earliest or tcb.orphan_at < earliest):
+            earliest = tcb.orphan_at
+        if tcb.cork_at and (not earliest or tcb.cork_at < earliest):
+            earliest = tcb.cork_at
         return earliest
 
     def _expired(self, tcb: Tcb) -> None:

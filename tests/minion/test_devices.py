@@ -92,30 +92,30 @@ CLAIM = 0x20_0004
 
 def test_plic_claims_once_until_completed(plic: Plic) -> None:
     lines = plic._lines
-    plic.raise_irq(5)
+    plic.drive(5, True)
     assert lines.mip == MEIP
     assert plic.read(0x1000, 4) == 1 << 5
     assert plic.read(CLAIM, 4) == 5
     assert not lines.mip
     assert plic.read(CLAIM, 4) == 0
-    plic.raise_irq(5)
+    plic.drive(5, True)
     assert not lines.mip, "held back while it is served"
     plic.write(CLAIM, 4, 5)
     assert lines.mip == MEIP, "the level is still up"
-    plic.lower_irq(5)
+    plic.drive(5, False)
     assert not lines.mip, "gone before it was claimed"
 
 
 def test_plic_order(plic: Plic) -> None:
     for source in (40, 5, 3):
-        plic.raise_irq(source)
+        plic.drive(source, True)
     plic.write(4 * 40, 4, 7)
     assert [plic.read(CLAIM, 4) for _ in range(4)] == [40, 3, 5, 0]
 
 
 def test_plic_threshold_enable_and_priority_zero(plic: Plic) -> None:
     lines = plic._lines
-    plic.raise_irq(3)
+    plic.drive(3, True)
     plic.write(0x20_0000, 4, 1)
     assert not lines.mip
     assert plic.read(0x20_0000, 4) == 1
@@ -134,14 +134,14 @@ def test_plic_threshold_enable_and_priority_zero(plic: Plic) -> None:
 
 def test_plic_contexts_are_separate(plic: Plic) -> None:
     plic.write(0x2080, 4, 1 << 5)
-    plic.raise_irq(5)
+    plic.drive(5, True)
     assert plic._lines.mip == MEIP | SEIP
     assert plic.read(CLAIM + 0x1000, 4) == 5
     assert not plic._lines.mip
-    plic.lower_irq(5)
+    plic.drive(5, False)
     plic.write(CLAIM + 0x1000, 4, 77)
     plic.write(CLAIM + 0x1000, 4, 1 << 30)
-    plic.raise_irq(5)
+    plic.drive(5, True)
     assert not plic._lines.mip, "completions of others are ignored"
     plic.write(CLAIM + 0x1000, 4, 5)
     assert plic._lines.mip

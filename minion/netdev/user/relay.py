@@ -28,6 +28,7 @@ from stack.wire.tcp import Tcp
 Address = tuple[str, int]
 RETRY_NS = 10_000_000
 SCRATCH_BYTES = 16 << 10
+IN, OUT = int(Ready.IN), int(Ready.OUT)
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 UNREACHABLE = {
     errno.ENETUNREACH: icmp.NET_UNREACHABLE,
@@ -207,7 +208,7 @@ class TcpRelays:
             self.copy.detach(session.chan)
 
     def ready(self, session: Session, events: Ready) -> None:
-        self._ready[session] = self._ready.get(session, 0) | events
+        self._ready[session] = self._ready.get(session, 0) | int(events)
         self._softint.schedule()
 
     def later(self, work: Callable[[], None]) -> None:
@@ -224,9 +225,9 @@ class TcpRelays:
     def _run(self) -> None:
         ready, self._ready = self._ready, {}
         for session, events in ready.items():
-            if events & Ready.OUT:
+            if events & OUT:
                 session.unblock()
-            if events & Ready.IN:
+            if events & IN:
                 session.pump_in()
         for _ in range(len(self._later)):
             self._later.popleft()()
