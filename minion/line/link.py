@@ -1,9 +1,9 @@
 """The link protocol: in-order, exactly-once delivery of messages over a line that damages frames.
 
 Theory of operation.  Go-back-N after HDLC's balanced mode.  DATA frames are numbered modulo 2**16;
-every frame carries the number expected next, which acknowledges all before it.  The receiver keeps
-nothing out of order: at a gap it sends one NAK and the sender starts again from there; a timer does
-the same when the NAK is lost.  Acknowledgements ride on data; a timer sends those left over.
+every frame carries the number expected next, which acknowledges all before it.  The receiver
+keeps nothing out of order: at a gap it sends one NAK and the sender starts again from there; a
+timer does the same when the NAK is lost.  Acknowledgements ride on data; a timer sends the rest.
 
 Each end starts with RESET carrying a number of its own choice (its incarnation) and is up when the
 other has confirmed it with RESET_ACK.  An end that sees a new incarnation starts afresh and says
@@ -72,7 +72,7 @@ class Link:
         self._base = 0  # number of _flight[0]
         self._expected = 0
         self._unacked = 0
-        self._nak_sent = False
+        self._gap_at: int | None = None  # the last frame that came after a gap
         self._backoff = 0
         self._rexmt_at = self._ack_at = 0
 
@@ -149,7 +149,7 @@ class Link:
     def _data(self, seq: int, payload: bytes) -> None:
         if seq == self._expected:
             self._expected = (seq + 1) % MODULUS
-            self._nak_sent = False
+            self._gap_at = None
             self._unacked += 1
             if self._unacked >= self._config.window_frames // 4:
                 self._send_control(ACK)
@@ -159,10 +159,11 @@ class Link:
             self._deliver(payload)
         elif (self._expected - seq) % MODULUS <= self._config.window_frames:
             self._send_control(ACK)  # a repetition: the acknowledgement was lost
-        elif not self._nak_sent:
-            self._nak_sent = True
-            self.counters["naks"] += 1
-            self._send_control(NAK)
+        else:
+            last, self._gap_at = self._gap_at, seq
+            if last is None or (last - seq) % MODULUS < MODULUS // 2:  # it began again: lost again
+                self.counters["naks"] += 1
+                self._send_control(NAK)
 
     def _acknowledged(self, ack: int) -> None:
         count = (ack - self._base) % MODULUS
