@@ -1,0 +1,7 @@
+"""Real programs on minions: fixtures are in tests/support."""
+
+from __future__ import annotations
+
+from fixtures import files, plain_user, server, user_world, world
+
+__all__ = ["files", "plain_user", "server", "user_world", "world"]

@@ -1,0 +1,68 @@
+"""Fixtures of the tests that run real programs (imported by the conftest of each folder)."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import FileServer, make_file
+from world import User, World
+
+__all__ = ["files", "plain_user", "server", "user_world", "world"]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """A folder of files, and their SHA-256."""
+    folder = tmp_path_factory.mktemp("files")
+    sizes = {"200M": 200_000_000, "20M": 20_000_000, "1M": 1_000_000, "10k": 10_000}
+    return folder, {name: make_file(folder / name, size) for name, size in sizes.items()}
+
+
+@pytest.fixture
+def server(files: tuple[Path, dict[str, str]]) -> Iterator[FileServer]:
+    """Serves `files` on the host's loopback."""
+    made = FileServer(files[0])
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def plain_user() -> Iterator[User | None]:
+    """A user made for the tests; None when the tests run as a plain user themselves."""
+    if os.getuid():
+        yield None
+        return
+    if shutil.which("useradd") is None:
+        pytest.skip("useradd is missing: no plain user can be made")
+    name = f"mt{os.getpid()}"
+    subprocess.run(["useradd", "-M", "-s", "/bin/sh", name], check=True, capture_output=True)
+    entry = pwd.getpwnam(name)
+    try:
+        yield User(name, entry.pw_uid, entry.pw_gid)
+    finally:
+        subprocess.run(["userdel", name], check=False, capture_output=True)
+
+
+@pytest.fixture
+def user_world(plain_user: User | None) -> Iterator[World]:
+    """A world whose programs run without privileges."""
+    made = World(plain_user)
+    try:
+        yield made
+    finally:
+        made.close()
