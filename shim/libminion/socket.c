@@ -197,10 +197,10 @@ int minion_accept(int fd, struct sockaddr *addr, socklen_t *len)
 static int ask_name(int op, const struct proxied *sock, struct sockaddr *addr, socklen_t *len)
 {
     struct sockaddr_storage whole;
+    if (len && (int)*len < 0)
+        return fail(EINVAL);
     if (!addr || !len)
         return fail(EFAULT);
-    if ((int)*len < 0)
-        return fail(EINVAL);
     struct request r = {.sock = sock, .op = op, .answer = &whole, .room = sizeof whole};
     int result = request(&r);
     if (result >= 0)

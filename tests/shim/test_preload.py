@@ -21,3 +21,9 @@ from preload import Run
 )
 def test_python(run: Run, name: str) -> None:
     run(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["edges", "fortified", "vforked", "handlers", "raw"])
+def test_c(run: Run, name: str) -> None:
+    run(name)
