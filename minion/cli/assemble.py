@@ -13,9 +13,11 @@ from functools import partial
 from hypercalls.host.reactor import Reactor
 from minion.board import Board
 from minion.cli.options import Options, UsageError, cidr, publication
+from minion.cli.trace import TracedNetdev, Tracer
+from minion.devices.dma import ChannelEnd
 from minion.driver.control import ControlServer
 from minion.driver.dma_copy import DmaCopyEngine
-from minion.driver.driver import CopyEngine, Driver
+from minion.driver.driver import CopyEngine, Driver, Request
 from minion.driver.serial_copy import SerialCopyEngine
 from minion.line.link import Link
 from minion.line.wire import Wire
@@ -53,25 +55,35 @@ class Minion:
         self.errors = 0
         self._log = log
         reactor.crashed = self._crashed
+        self.tracer = Tracer(log) if options.trace else None
         self.netdev = make_netdev(reactor, options)
 
         def console(text: str) -> None:
             return log(f"console: {text.rstrip()}")
 
         self.board = Board(
-            self.netdev, console, options.ram_mib << 20, params={"_RUMPUSER_HOSTNAME": name},
+            self.netdev if self.tracer is None else TracedNetdev(self.netdev, self.tracer),
+            console,
+            options.ram_mib << 20,
+            params={"_RUMPUSER_HOSTNAME": name},
             mtu_bytes=options.mtu,
-        )  # fmt: skip
+        )
+        self.board.on_work = reactor.again
         hyper = self.board.hypercalls
         hyper.threads.crashed = self._crashed
         self.net = Netstack(hyper)
         if isinstance(self.netdev, UserNetdev):
             self.netdev.net.hyper.threads.crashed = self._crashed
+        if self.tracer is not None:
+            self.net.tcp.opener.trace = self.tracer.state
         self.resolver = Resolver(self.net, [])
         self._configure()
         self._connect_line(control_path)
+        request: Request = self.driver.request
+        if self.tracer is not None:
+            request = self.tracer.request(request)
         self.control = ControlServer(
-            reactor, listener, self.driver, self._status_bytes, reactor.stop, self._check_idle
+            reactor, listener, request, self._status_bytes, reactor.stop, self._check_idle
         )
         self.idle: Callable[[], None] = lambda: None
         """Called when the last client and the last socket have gone."""
@@ -110,7 +122,7 @@ class Minion:
         now = time.monotonic_ns
         wire = partial(Wire, baud=options.baud, bit_error_rate=options.noise, now=now,
                        call_at=reactor.call_at)  # fmt: skip
-        self.to_minion = wire(board.uart1.receive, seed=options.seed)
+        self.to_minion = wire(self._traced("core > minion", board.uart1.receive), seed=options.seed)
         self.link = Link(
             int.from_bytes(os.urandom(4), "big"),
             self.to_minion.transmit,
@@ -119,15 +131,19 @@ class Minion:
             now,
             reactor.call_at,
         )
-        self.from_minion = wire(self.link.input, seed=options.seed + 1)
+        receive = self._traced("minion > core", self.link.input)
+        self.from_minion = wire(receive, seed=options.seed + 1)
         if not options.baud and not options.noise:  # no copper in between
-            board.uart1.on_transmit = self.link.input
+            board.uart1.on_transmit = receive
         else:
             board.uart1.on_transmit = self.from_minion.transmit
         self.port = LinePort(board.hypercalls, self.net.callouts)
         engine: CopyEngine
         if options.copy == "dma":
-            engine = DmaCopyEngine(board.dma)
+            plug: Callable[[int, ChannelEnd], None] = board.dma.plug
+            if self.tracer is not None:
+                plug = self.tracer.plug(plug)
+            engine = DmaCopyEngine(board.dma, plug)
             copy = board.hypercalls.copy
             assert copy is not None
         else:
@@ -141,6 +157,9 @@ class Minion:
         self.port.restarted = self.server.restarted
         self.port.link.start()
         self.link.start()
+
+    def _traced(self, arrow: str, receive: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        return receive if self.tracer is None else self.tracer.wire(arrow, receive)
 
     # -- life
 

@@ -19,7 +19,7 @@ from select import EPOLLIN
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.channel import Channel
-from minion.driver.driver import Driver
+from minion.driver.driver import Request
 from minion.sysproxy.operations import Op
 
 BACKLOG = 512
@@ -46,17 +46,20 @@ class ControlServer:
         self,
         reactor: Reactor,
         listener: socket.socket,
-        driver: Driver,
+        request: Request,
         status: Callable[[], bytes],
         stop: Callable[[], None],
         clients_changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """listener: bound and listening, SOCK_SEQPACKET, non-blocking.  status: JSON, UTF-8."""
+        """listener: bound and listening, SOCK_SEQPACKET, non-blocking.  status: JSON, UTF-8.
+
+        request: Driver.request, or what stands before it.
+        """
         self.clients: dict[int, Client] = {}
         self.counters = {"clients": 0, "refused": 0, "bad_requests": 0}
         self._reactor = reactor
         self._listener = listener
-        self._driver = driver
+        self._request = request
         self._status = status
         self._stop = stop
         self._changed = clients_changed
@@ -138,7 +141,7 @@ class ControlServer:
             self._reply(client, op, result, error, data, end)
 
         try:
-            self._driver.request(op, ident, a, b, c, data, client.pid, done)
+            self._request(op, ident, a, b, c, data, client.pid, done)
         except OSError as error:
             client.busy = False
             self._reply(client, op, -1, error.errno or errno.EIO)

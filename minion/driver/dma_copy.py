@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from hypercalls.api import RESET, Ready
-from minion.devices.dma import Dma
+from minion.devices.dma import ChannelEnd, Dma
 from minion.driver.channel import Channel
 
 
 class DmaCopyEngine:
     """driver.CopyEngine."""
 
-    def __init__(self, dma: Dma) -> None:
+    def __init__(self, dma: Dma, plug: Callable[[int, ChannelEnd], None] | None = None) -> None:
+        """plug: Dma.plug, or what stands before it."""
         self._dma = dma
+        self._plug = plug or dma.plug
 
     def plug(self, channel: Channel) -> None:
         channel.report = partial(self._dma.request, channel.number)
-        self._dma.plug(channel.number, channel)
+        self._plug(channel.number, channel)
 
     def unplug(self, channel: Channel) -> None:
         self._dma.unplug(channel.number)

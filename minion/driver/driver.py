@@ -25,6 +25,8 @@ from minion.sysproxy.operations import Op
 
 Done = Callable[[int, int, bytes, "Channel | None"], None]
 """(result, errno, data, channel whose program end goes along)"""
+Request = Callable[[int, bytes, int, int, int, bytes, int, Done], int]
+"""Driver.request"""
 
 
 class CopyEngine(Protocol):

@@ -10,7 +10,7 @@ from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.output import IP_TCP_BYTES, Output
 from stack.tcp.state import On, step
-from stack.tcp.tcb import Key, Owner, Tcb
+from stack.tcp.tcb import Key, Owner, Tcb, Trace
 from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import Options, Tcp
 
@@ -21,12 +21,15 @@ class Opener:
         self._ip = ip
         self._output = output
         self._connections = connections
+        self.trace: Trace | None = None
+        """Given to every new connection."""
         self.counters = {"active_opens": 0, "passive_opens": 0, "half_open_dropped": 0}
 
     def _create(self, key: Key, now: int) -> Tcb:
         path = self._ip.path(key[2], key[0])
         iss = self._connections.isn(key, now)
         tcb = Tcb(key, path, iss, self._config)
+        tcb.trace = self.trace
         # So far scaled that the whole buffer can be offered (RFC 7323, 2.3)
         tcb.rcv_scale = max(0, min(14, (tcb.rcvbuf_bytes >> 16).bit_length()))
         return tcb

@@ -1,0 +1,53 @@
+# make demo    sets up, starts a minion, fetches a file through it with an unmodified curl
+# make test    sets up, runs every check and test (what CI runs)
+# make bench   the figures of docs/bench.md, measured here
+# make help    all targets
+
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*.[ch])
+
+.PHONY: demo test check unit setup setup-programs bench clean help
+
+demo: setup
+	$(BIN)/python -m minion.cli.demo
+
+test: setup setup-programs check unit
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -fsyntax-only shim/libminion/*.c
+
+unit: setup
+	$(BIN)/python -m pytest
+
+bench: setup
+	$(BIN)/python -m bench
+
+setup: $(STAMP)
+
+# The project itself is installed editable: the C library is built in place.
+$(STAMP): $(SOURCES)
+	@command -v $(CC) >/dev/null || { echo "a C compiler is needed: apt-get install gcc libc6-dev"; exit 1; }
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'setuptools>=68' wheel 'cffi>=1.16'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[test]'
+	touch $(STAMP)
+
+# What the tests of real programs run.  Without root they use what is there, and say what is not.
+PROGRAMS = curl redis-server redis-tools nginx-light iperf3 apache2-utils nodejs wget netcat-openbsd iproute2
+setup-programs:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -e $(VENV)/.programs ]; then \
+	    tools/install-programs $(PROGRAMS) && touch $(VENV)/.programs; \
+	fi
+
+clean:
+	rm -rf $(VENV) build *.egg-info shim/minionsocket/*.so _minionsocket*.so .pytest_cache .mypy_cache .ruff_cache
+
+help:
+	@sed -n 's/^# make/make/p' Makefile
+	@echo "make check   format, lint, types, C warnings;  make unit: only the tests;  make clean"
