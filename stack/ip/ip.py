@@ -55,6 +55,7 @@ class Ip:
         self.reassembly = Reassembly(config, callouts)
         self._memory = hyper.memory
         self._local: set[int] = set()
+        self._not_senders: set[int] = {0xFFFFFFFF}
         self._path_mtu: dict[int, int] = {}
         self._ident = int.from_bytes(hyper.random.getrandom(2), "big")
 
@@ -74,6 +75,8 @@ class Ip:
 
     def _changed(self) -> None:
         self._local = {i.address for i in self.interfaces if i.address}
+        broadcasts = {i.address | ~i.netmask & 0xFFFFFFFF for i in self.interfaces if i.address}
+        self._not_senders = self._local | broadcasts | {0xFFFFFFFF}
         self.routes.generation += 1
 
     def is_local(self, address: int) -> bool:
@@ -149,12 +152,15 @@ class Ip:
             return self.is_local(dst)
         # RFC 1122, 3.2.1.3: broadcasts; and before DHCP has finished, whatever the NIC lets through
         broadcast = interface.address | ~interface.netmask & 0xFFFFFFFF
-        return dst in (0xFFFFFFFF, broadcast) or not interface.address
+        return dst in (0xFFFFFFFF, broadcast) or (not interface.address and dst >> 24 != 127)
 
     def _martian(self, interface: Interface, src: int) -> bool:
         if src >> 24 == 127:
             return not isinstance(interface, LoopbackInterface)
-        return src >> 28 == 0xE or src == 0xFFFFFFFF
+        # Nobody else sends from our address (the land attack), and nobody from a broadcast address
+        return src >> 28 == 0xE or (
+            src in self._not_senders and not isinstance(interface, LoopbackInterface)
+        )
 
     # -- output
 

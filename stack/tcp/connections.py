@@ -63,9 +63,18 @@ class Connections:
     # -- initial sequence numbers and ports
 
     def isn(self, key: Key, now: int) -> int:
-        """RFC 6528: a 4 microsecond clock plus a keyed hash of the connection's identity."""
+        """RFC 6528: a 4 microsecond clock plus a keyed hash of the connection's identity.
+
+        Ends a TIME-WAIT of the same identity, whose numbers are not used again (section 3.6.1).
+        """
         digest = blake2s(repr(key).encode(), key=self._secret, digest_size=4).digest()
-        return (now // 4000 + int.from_bytes(digest, "big")) & 0xFFFFFFFF
+        isn = (now // 4000 + int.from_bytes(digest, "big")) & 0xFFFFFFFF
+        old = self.time_wait.pop(key, None)
+        if old is not None:
+            above = (old.snd_nxt + 0x20000) & 0xFFFFFFFF
+            if (isn - above) & 0xFFFFFFFF > 0x7FFFFFFF:
+                return above
+        return isn
 
     def free_port(self, remote: Local | None, local_address: int) -> int:
         """RFC 6056, algorithm 3: a keyed hash decides where the search starts.
@@ -97,7 +106,6 @@ class Connections:
             if not recyclable and now - old.since_ns > SECOND:
                 recyclable = port
         if recyclable:
-            # The clock part of the next ISN has passed the old connection's numbers (RFC 6191)
             self.counters["time_wait_recycled"] += 1
             self._next_port += 1
             return recyclable

@@ -21,7 +21,7 @@ from stack.tcp.state import On, State, step
 from stack.tcp.tcb import MASK, Tcb, unwrap
 from stack.wire import ipv4
 from stack.wire.checksum import pseudo_header
-from stack.wire.ipv4 import Ipv4, is_multicast
+from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import ACK, FIN, RST, SYN, Options, Tcp
 
 Forwarder = Callable[[Ipv4, Tcp], bool]
@@ -66,7 +66,7 @@ class Input:
 
     def _unknown(self, header: Ipv4, segment: Tcp, now: int) -> None:
         dst = header.dst
-        if dst == 0xFFFFFFFF or is_multicast(dst) or not header.src:
+        if not header.src or not (self._ip.is_local(dst) or self._ip.forwarding_all):
             return  # MUST-57, MUST-63
         key = (dst, segment.dst, header.src, segment.src)
         waiting = self._connections.time_wait.get(key)
@@ -102,7 +102,6 @@ class Input:
         if segment.flags & RST:
             return False  # RFC 1337: TIME-WAIT is not to be assassinated
         if segment.flags & SYN and not segment.flags & ACK and seq > waiting.rcv_nxt:
-            del self._connections.time_wait[key]
             return True
         if segment.flags & FIN:
             waiting.expires_ns = now + 2 * self._config.msl_ns
@@ -168,7 +167,7 @@ class Input:
         extent = length + (flags & FIN) + (flags >> 1 & 1)
         window_end = tcb.rcv_adv
         if seq != tcb.rcv_nxt or seq + extent > window_end:
-            if not self._acceptable(tcb, seq, extent, window_end, flags):
+            if not self._acceptable(tcb, seq, extent, window_end, flags, now):
                 return
             if seq < tcb.rcv_nxt:  # trim to the left edge
                 skip = tcb.rcv_nxt - seq
@@ -197,7 +196,7 @@ class Input:
         if length or flags & FIN:
             self.data.input(tcb, frame, seq, at, length, bool(flags & FIN), now)
 
-    def _acceptable(self, tcb: Tcb, seq: int, extent: int, end: int, flags: int) -> bool:
+    def _acceptable(self, tcb: Tcb, seq: int, extent: int, end: int, flags: int, now: int) -> bool:
         """Table 6; what is not is acknowledged and dropped."""
         nxt = tcb.rcv_nxt
         if extent:
@@ -208,7 +207,13 @@ class Input:
             good = True  # MUST-66: ACK, RST and URG count even when the window is closed
         if not good:
             self.counters["unacceptable"] += 1
-            if not flags & RST:
+            if flags & RST:
+                pass
+            elif tcb.state == State.SYN_RECEIVED and flags & (SYN | ACK) == SYN:
+                self._output.syn(tcb, now)  # our SYN-ACK was lost, or is late
+            elif extent or now - tcb.repeated_at >= self._config.repeat_ack_ns:
+                if not extent:
+                    tcb.repeated_at = now
                 self._output.ack(tcb)
         return good
 
@@ -225,11 +230,6 @@ class Input:
                 error = 0
             self._connections.finish(tcb, error)
             return False
-        if tcb.state == State.SYN_RECEIVED and seq == tcb.irs and not flags & ACK:
-            self._output.ack(tcb)
-            return False
-        if tcb.state == State.SYN_RECEIVED and flags & ACK:
-            return True  # simultaneous open: the peer's SYN-ACK
         self._challenge(tcb, now)  # RFC 5961, 4.2
         return False
 
@@ -248,7 +248,7 @@ class Input:
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window << tcb.snd_scale
         tcb.snd_wl1, tcb.snd_wl2 = unwrap(tcb.rcv_nxt, segment.seq), ack
         self._opener.established(tcb, ack, now)
-        return tcb.state == State.ESTABLISHED
+        return tcb.state != State.CLOSED
 
     def _challenge(self, tcb: Tcb, now: int) -> None:
         """RFC 5961, section 7: at most so many per second."""

@@ -10,7 +10,7 @@ from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.output import IP_TCP_BYTES, Output
 from stack.tcp.state import On, step
-from stack.tcp.tcb import Key, Owner, Tcb, Trace
+from stack.tcp.tcb import NOBODY, WAITING, Key, Owner, Tcb, Trace
 from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import Options, Tcp
 
@@ -30,21 +30,24 @@ class Opener:
         iss = self._connections.isn(key, now)
         tcb = Tcb(key, path, iss, self._config)
         tcb.trace = self.trace
-        # So far scaled that the whole buffer can be offered (RFC 7323, 2.3)
-        tcb.rcv_scale = max(0, min(14, (tcb.rcvbuf_bytes >> 16).bit_length()))
         return tcb
+
+    @staticmethod
+    def _scale(tcb: Tcb) -> None:
+        """Scale so far that the whole buffer can be offered (RFC 7323, 2.3)."""
+        tcb.rcv_scale = max(0, min(14, (tcb.rcvbuf_bytes >> 16).bit_length()))
 
     def create(self, local: tuple[int, int], remote: tuple[int, int], now: int) -> Tcb:
         """A closed connection between two addresses.  OSError(EADDRINUSE)."""
         key = (*local, *remote)
         if key in self._connections.table:
             raise OSError(EADDRINUSE, "connection exists")
-        self._connections.time_wait.pop(key, None)
         return self._create(key, now)
 
     def active(self, tcb: Tcb, now: int) -> None:
         """Send a SYN."""
         self.counters["active_opens"] += 1
+        self._scale(tcb)
         self._connections.table[tcb.key] = tcb
         step(tcb, On.ACTIVE_OPEN)
         self._output.syn(tcb, now)
@@ -72,13 +75,16 @@ class Opener:
         if owner is not None:
             tcb.owner = owner
         if listener is not None:
+            tcb.owner = WAITING
             listener.template(tcb)
+        self._scale(tcb)
         self.counters["passive_opens"] += 1
         self._connections.table[key] = tcb
         step(tcb, On.PASSIVE_OPEN)
         self.synchronize(tcb, segment.seq, options)
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window
         self._output.syn(tcb, now)
+        self._output.arm(tcb)
         return tcb
 
     def synchronize(self, tcb: Tcb, seq: int, options: Options) -> None:
@@ -109,10 +115,14 @@ class Opener:
         newreno.start(tcb, self._config)
         if tcb.keepalive:
             tcb.keep_at = now + tcb.keep_idle_ns
+        if tcb.fin_queued:  # closed while in SYN-RECEIVED
+            step(tcb, On.CLOSE)
+            tcb.orphan_at = -1 if tcb.owner is NOBODY else 0
         self._output.later(tcb)
         listener = tcb.listener
         if isinstance(listener, Listener):
             listener.half_open.pop(tcb.key, None)
             listener.ready.append(tcb)
             listener.acceptable()
-        tcb.owner.connected()
+        else:
+            tcb.owner.connected()

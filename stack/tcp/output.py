@@ -127,8 +127,7 @@ class Output:
         options = Options(self.our_mss(tcb))  # MUST-65: nowhere but here
         if flags == SYN or tcb.scaled:
             options.window_scale = tcb.rcv_scale
-        if tcb.retries == 0:
-            tcb.timed_seq, tcb.timed_at = tcb.iss + 1, now
+        tcb.timed_seq, tcb.timed_at = tcb.iss + 1, 0 if tcb.snd_max > tcb.iss else now  # Karn
         tcb.snd_nxt = tcb.snd_max = max(tcb.snd_max, tcb.iss + 1)
         tcb.rexmt_at = now + tcb.rto_ns
         self._send(tcb, tcb.iss, flags, (), 0, options.emit())

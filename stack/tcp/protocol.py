@@ -84,9 +84,7 @@ class TcpProtocol:
 
     def answer(self, header: Ipv4, segment: Tcp, owner: Owner) -> Tcb:
         """Accept a SYN that the forwarder took (a gateway)."""
-        tcb = self.opener.answer(header, segment, self._clock.monotonic_ns(), None, owner)
-        self.timers.arm(tcb)
-        return tcb
+        return self.opener.answer(header, segment, self._clock.monotonic_ns(), None, owner)
 
     def refuse(self, header: Ipv4, segment: Tcp) -> None:
         """Refuse a SYN that the forwarder took."""
@@ -132,6 +130,8 @@ class TcpProtocol:
         ):  # fmt: skip
             return
         tcb.fin_queued = True
+        if tcb.state == State.SYN_RECEIVED:
+            return  # section 3.10.4: the FIN is queued until ESTABLISHED
         step(tcb, On.CLOSE)
         self.push(tcb)
 

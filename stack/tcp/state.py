@@ -43,7 +43,7 @@ NEXT: dict[tuple[State, On], State] = {
     (S.SYN_SENT, E.RCV_SYN_ACK): S.ESTABLISHED,
     (S.SYN_SENT, E.RCV_SYN): S.SYN_RECEIVED,  # simultaneous open, section 3.5
     (S.SYN_RECEIVED, E.RCV_ACK_OF_SYN): S.ESTABLISHED,
-    (S.SYN_RECEIVED, E.CLOSE): S.FIN_WAIT_1,
+    # SYN-RECEIVED, CLOSE: waits for ESTABLISHED, as section 3.10.4 has it where text is queued
     (S.ESTABLISHED, E.CLOSE): S.FIN_WAIT_1,
     (S.ESTABLISHED, E.RCV_FIN): S.CLOSE_WAIT,
     (S.FIN_WAIT_1, E.RCV_ACK_OF_FIN): S.FIN_WAIT_2,

@@ -64,6 +64,16 @@ class Nobody:
 NOBODY = Nobody()
 
 
+class Waiting(Nobody):
+    """The owner of a connection that nobody has accepted yet: its data waits."""
+
+    def received(self, _buffer: Buffer, _offset: int, _length: int) -> int:
+        return 0
+
+
+WAITING = Waiting()
+
+
 class Tcb:
     __slots__ = (
         "ack_bytes", "ack_now", "backlogged", "callout", "cork", "cork_at", "cwnd", "cwnd_limited",
@@ -72,7 +82,7 @@ class Tcb:
         "key", "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at",
         "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
         "probe", "push_at", "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
-        "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "snd", "snd_max",
+        "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "snd", "snd_max",
         "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes",
         "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace",
         "ttl",
@@ -116,6 +126,8 @@ class Tcb:
         self.ack_now = False
         self.ack_bytes = 0
         """Data received since the last acknowledgement."""
+        self.repeated_at = -(1 << 62)
+        """When an unacceptable segment without text was last answered."""
 
         # congestion control (RFC 5681, RFC 6582)
         self.mss = self.peer_mss = 536  # MUST-15
