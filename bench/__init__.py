@@ -1,0 +1,1 @@
+"""Figures: an unmodified program on the minion, and the same one on the kernel's loopback."""
