@@ -34,6 +34,10 @@ enum minion_op {
                                                                    -> the error (0: none), minion_fate */
     MINION_STATUS = 14,     /*                                     -> 0, and a memfd of JSON */
     MINION_STOP = 15,       /*                                     -> 0: the minion goes down */
+    MINION_ADOPT = 16,      /* one end of a SOCK_SEQPACKET pair (SCM_RIGHTS) becomes a control
+                             * connection with this one's rights.  No reply, and allowed while a
+                             * request is under way: a child that has dropped its privileges gets a
+                             * connection of its own through the one it inherited */
 };
 
 enum { MINION_NONBLOCK = 1 };

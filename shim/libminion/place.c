@@ -9,17 +9,30 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A program that closed its stderr may have a connection there now: no place for our words. */
+static bool is_connection(int fd)
+{
+    int domain;
+    socklen_t len = sizeof domain;
+    if (LIBC(getsockopt)(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+        return false;
+    return domain != AF_UNIX || proxied(fd, NULL);
+}
+
 /* One line on stderr, once per kind of trouble and process: a retry loop must not flood it. */
 void complain(const char *text, const char *subject, const char *more)
 {
     static const char *last;
-    if (__atomic_exchange_n(&last, text, __ATOMIC_RELAXED) == text)
+    int saved = errno;
+    if (is_connection(STDERR_FILENO) ||
+        __atomic_exchange_n(&last, text, __ATOMIC_RELAXED) == text) {
+        errno = saved;
         return;
+    }
     struct iovec line[] = {
         {(void *)"minion: ", 8}, {(void *)text, strlen(text)},
         {(void *)subject, strlen(subject)}, {(void *)more, strlen(more)}, {(void *)"\n", 1},
     };
-    int saved = errno;
     if (LIBC(writev)(STDERR_FILENO, line, sizeof line / sizeof *line) < 0) {
         /* nobody to tell */
     }

@@ -18,13 +18,14 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 from cffi import FFI
 
 ABI = Path(__file__).resolve().parents[2] / "shim" / "libminion" / "abi.h"
 ffi = FFI()
 ffi.cdef(ABI.read_text())
-C = ffi.dlopen(None)  # the enums
+C: Any = ffi.dlopen(None)  # the enums
 
 NAMES = {b"one.test": ["127.0.0.1"], b"many.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}
 HOSTS = {"127.0.0.9": b"nine.test"}
@@ -149,7 +150,7 @@ class Proxied:
             except OSError:
                 return
             new = Proxied(self.table, self.control, host)
-            message = ffi.new("struct minion_accept *", {"abi": C.MINION_ABI})
+            message: Any = ffi.new("struct minion_accept *", {"abi": C.MINION_ABI})
             message.peer = sockaddr(peer)
             message.local = sockaddr(host.getsockname())
             rights = array.array("i", [new.far.fileno()])
@@ -158,6 +159,21 @@ class Proxied:
                 [bytes(ffi.buffer(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
             )
             new.far.close()
+
+
+Answer = bytes | socket.socket | int | tuple[int, bytes]  # data, a descriptor, result, or both
+
+
+class Head(Protocol):
+    """struct minion_request"""
+
+    abi: int
+    op: int
+    id: Any
+    a: int
+    b: int
+    c: int
+    len: int
 
 
 class Server:
@@ -170,13 +186,13 @@ class Server:
         size = ffi.sizeof("struct minion_request")
         with self.conn:
             while message := self.conn.recv(size + C.MINION_DATA_MAX):
-                head = ffi.from_buffer("struct minion_request *", message)
+                head: Any = ffi.from_buffer("struct minion_request *", message)
                 data = message[size:]
                 assert head.abi == C.MINION_ABI
                 assert head.len == len(data)
-                reply = ffi.new("struct minion_reply *", {"abi": C.MINION_ABI, "op": head.op})
+                reply: Any = ffi.new("struct minion_reply *", {"abi": C.MINION_ABI, "op": head.op})
                 fds: list[int] = []
-                answer: bytes | socket.socket | int | tuple[int, bytes]
+                answer: Answer
                 try:
                     answer = self.OPS[head.op](self, head, data)
                 except OSError as e:
@@ -197,13 +213,13 @@ class Server:
                 if isinstance(answer, socket.socket):
                     answer.close()
 
-    def sock(self, head: ffi.CData) -> Proxied:
+    def sock(self, head: Head) -> Proxied:
         found = self.table.get(bytes(ffi.buffer(head.id)))
         if not found:
             raise OSError(errno.EBADF, "unknown id")
         return found
 
-    def on_socket(self, head: ffi.CData, data: bytes) -> socket.socket:
+    def on_socket(self, head: Head, data: bytes) -> socket.socket:
         assert (head.a, head.b) == (socket.AF_INET, socket.SOCK_STREAM)
         host = socket.socket(head.a, head.b, head.c)
         host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -211,18 +227,18 @@ class Server:
         new.fill()
         return new.far
 
-    def on_bind(self, head: ffi.CData, data: bytes) -> int:
+    def on_bind(self, head: Head, data: bytes) -> int:
         self.sock(head).host.bind(tuple_of(data))
         return 0
 
-    def on_listen(self, head: ffi.CData, data: bytes) -> int:
+    def on_listen(self, head: Head, data: bytes) -> int:
         s = self.sock(head)
         s.host.listen(head.a)
         s.drain()
         threading.Thread(target=s.accepting, daemon=True).start()
         return 0
 
-    def on_connect(self, head: ffi.CData, data: bytes) -> int:
+    def on_connect(self, head: Head, data: bytes) -> int:
         s = self.sock(head)
         address = tuple_of(data)
         if address[0] == HANG:
@@ -252,32 +268,32 @@ class Server:
         else:
             s.connected()
 
-    def on_getsockname(self, head: ffi.CData, data: bytes) -> bytes:
+    def on_getsockname(self, head: Head, data: bytes) -> bytes:
         return sockaddr(self.sock(head).host.getsockname())
 
-    def on_getpeername(self, head: ffi.CData, data: bytes) -> bytes:
+    def on_getpeername(self, head: Head, data: bytes) -> bytes:
         return sockaddr(self.sock(head).host.getpeername())
 
-    def on_getsockopt(self, head: ffi.CData, data: bytes) -> bytes:
+    def on_getsockopt(self, head: Head, data: bytes) -> bytes:
         return self.sock(head).host.getsockopt(head.a, head.b, head.c)
 
-    def on_setsockopt(self, head: ffi.CData, data: bytes) -> int:
+    def on_setsockopt(self, head: Head, data: bytes) -> int:
         self.sock(head).host.setsockopt(head.a, head.b, data)
         return 0
 
-    def on_shutdown(self, head: ffi.CData, data: bytes) -> int:
+    def on_shutdown(self, head: Head, data: bytes) -> int:
         s = self.sock(head)
         s.host.getpeername()  # ENOTCONN; the channel's EOF does the rest
         if head.a != socket.SHUT_WR:
             s.host.shutdown(socket.SHUT_RD)
         return 0
 
-    def on_ioctl(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+    def on_ioctl(self, head: Head, data: bytes) -> tuple[int, bytes]:
         assert head.a == 0x5411  # SIOCOUTQ
         assert len(data) == 4
         return 0, struct.pack("i", 7)
 
-    def on_getaddrinfo(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+    def on_getaddrinfo(self, head: Head, data: bytes) -> tuple[int, bytes]:
         if data not in NAMES:
             return socket.EAI_NONAME, b""
         found = ffi.new("struct minion_address[]", len(NAMES[data]))
@@ -286,11 +302,11 @@ class Server:
             address.addr = socket.inet_aton(ip) + bytes(12)
         return 0, bytes(ffi.buffer(found))
 
-    def on_getnameinfo(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+    def on_getnameinfo(self, head: Head, data: bytes) -> tuple[int, bytes]:
         name = HOSTS.get(tuple_of(data)[0])
         return (0, name) if name else (socket.EAI_NONAME, b"")
 
-    def on_error(self, head: ffi.CData, data: bytes) -> tuple[int, bytes]:
+    def on_error(self, head: Head, data: bytes) -> tuple[int, bytes]:
         s = self.sock(head)
         with s.lock:
             error, fate = s.error, s.fate
@@ -298,7 +314,7 @@ class Server:
                 s.error, s.fate = 0, C.MINION_FATE_RESET
         return error, struct.pack("=I", fate)
 
-    OPS: dict[int, Callable[[Server, ffi.CData, bytes], object]] = {
+    OPS: dict[int, Callable[[Server, Head, bytes], Answer]] = {
         C.MINION_SOCKET: on_socket,
         C.MINION_BIND: on_bind,
         C.MINION_LISTEN: on_listen,

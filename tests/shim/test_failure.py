@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -111,6 +112,17 @@ def test_launcher_in_path(home: Home, compiled: Compiled, tmp_path: Path) -> Non
     (folder / "minion").symlink_to(home.launcher)
     path = f"{folder}:{os.environ['PATH']}"
     done = run_bounded([compiled("starter")], home.env | {"PATH": path})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_launcher_of_the_venv(home: Home, compiled: Compiled, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    package = venv / "lib" / "python3" / "site-packages" / "minionsocket"
+    package.mkdir(parents=True)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "minion").symlink_to(home.launcher)
+    copy = shutil.copy(home.env["LD_PRELOAD"], package)
+    done = run_bounded([compiled("starter")], home.env | {"LD_PRELOAD": str(copy)})
     assert (done.returncode, done.stderr) == (0, "")
 
 

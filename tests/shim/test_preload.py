@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
 import pytest
-from preload import Run
+from preload import PROGRAMS, Done, Run
 
 
 @pytest.mark.slow
@@ -27,3 +30,9 @@ def test_python(run: Run, name: str) -> None:
 @pytest.mark.parametrize("name", ["edges", "fortified", "vforked", "handlers", "raw"])
 def test_c(run: Run, name: str) -> None:
     run(name)
+
+
+@pytest.mark.slow
+def test_pool(preloaded: Callable[..., Done]) -> None:
+    done = preloaded(sys.executable, str(PROGRAMS / "pool.py"), "192.0.2.1")
+    assert done.returncode == 0, done.stderr
