@@ -25,7 +25,8 @@ from minion.sysproxy.operations import Op
 BACKLOG = 512
 UCRED = struct.Struct("iII")
 PAUSE_NS = 100_000_000
-LINE_OPS = frozenset(Op) - {Op.STATUS, Op.STOP}
+LINE_OPS = frozenset(Op) - {Op.STATUS, Op.STOP, Op.ADOPT}
+RIGHTS_ROOM = socket.CMSG_SPACE(4)
 
 
 class Client:
@@ -33,11 +34,14 @@ class Client:
 
     __slots__ = ("busy", "fd", "pid", "sock", "uid")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, door: Client | None = None) -> None:
+        """door: the client that vouches for this one."""
         self.sock = sock
         self.fd = sock.fileno()
         credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, UCRED.size)
         self.pid, self.uid, _gid = UCRED.unpack(credentials)
+        if door is not None:
+            self.uid = door.uid
         self.busy = False
 
 
@@ -76,8 +80,11 @@ class ControlServer:
                 raise
             self._pause()
             return
+        self._welcome(Client(sock))
+
+    def _welcome(self, client: Client) -> None:
+        sock = client.sock
         sock.setblocking(False)
-        client = Client(sock)
         if client.uid not in self._uids:
             self.counters["refused"] += 1
             sock.close()
@@ -102,12 +109,20 @@ class ControlServer:
             self._changed()
 
     def _readable(self, client: Client, _events: int) -> None:
+        rights: list[tuple[int, int, bytes]] = []
         try:
-            message = client.sock.recv(abi.REQUEST.size + abi.DATA_MAX + 1)
+            message, rights, _flags, _address = client.sock.recvmsg(
+                abi.REQUEST.size + abi.DATA_MAX + 1, RIGHTS_ROOM, socket.MSG_CMSG_CLOEXEC
+            )
         except BlockingIOError:
             return
         except OSError:
             message = b""
+        if rights and not self._adopt(client, message, rights):
+            self.counters["bad_requests"] += 1
+            message = b""
+        elif rights:
+            return
         if not message:
             self._drop(client)
             return
@@ -126,9 +141,36 @@ class ControlServer:
             self._forward(client, op, ident, a, b, c, message[size:])
         elif op == Op.STATUS:
             self._send_status(client)
-        else:
+        elif op == Op.STOP:
             self._reply(client, op, 0, 0)
             self._stop()
+        else:  # ADOPT, but nothing came with it
+            self._reply(client, op, -1, errno.EINVAL)
+
+    def _adopt(self, door: Client, message: bytes, rights: list[tuple[int, int, bytes]]) -> bool:
+        """MINION_ADOPT; whatever else comes with descriptors is nonsense, and they are closed."""
+        fds = array("i")
+        for _level, _kind, data in rights:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+        wanted = len(message) == abi.REQUEST.size and len(fds) == 1
+        if wanted:
+            version, op, *_ = abi.REQUEST.unpack(message)
+            wanted = (version, op) == (abi.VERSION, Op.ADOPT)
+        kind = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if wanted:
+            try:
+                sock = socket.socket(fileno=fds[0])
+            except OSError:  # not a socket
+                wanted = False
+            else:
+                if (sock.family, sock.type) == kind:
+                    self._welcome(Client(sock, door))
+                    return True
+                sock.close()
+                return False
+        for fd in fds:
+            os.close(fd)
+        return wanted
 
     def _forward(
         self, client: Client, op: int, ident: bytes, a: int, b: int, c: int, data: bytes
