@@ -16,8 +16,11 @@ class AckInput:
         self._output = output
         self._connections = connections
 
-    def input(self, tcb: Tcb, seq: int, ack: int, window: int, length: int, now: int) -> bool:
-        """Process ack and window of an acceptable segment.  False: drop the rest of it."""
+    def input(self, tcb: Tcb, seq: int, ack: int, window: int, extent: int, now: int) -> bool:
+        """Process ack and window of an acceptable segment.  False: drop the rest of it.
+
+        extent: of the segment as it came, in sequence numbers.
+        """
         if ack > tcb.snd_max:
             self._output.ack(tcb)
             return False
@@ -25,7 +28,7 @@ class AckInput:
             self._new(tcb, ack, now)
         elif (
             ack == tcb.snd_una
-            and not length
+            and not extent
             and window == tcb.snd_wnd
             and tcb.snd_max > tcb.snd_una
             and tcb.snd_wnd
@@ -41,7 +44,7 @@ class AckInput:
                 tcb.max_snd_wnd = max(tcb.max_snd_wnd, window)
                 if window and tcb.persist_at:
                     tcb.persist_at = tcb.persist_backoff = 0
-                if tcb.snd.end > tcb.snd_nxt:
+                if tcb.snd.end + tcb.fin_queued > tcb.snd_nxt:
                     self._output.later(tcb)
             elif not window:
                 tcb.retries = 0  # MUST-37: a closed window is no reason to give up
@@ -52,9 +55,8 @@ class AckInput:
         if tcb.timed_at and ack >= tcb.timed_seq:
             rto.sample(tcb, now - tcb.timed_at or 1, self._config)
             tcb.timed_at = 0
-        elif tcb.retries:
-            rto.derive(tcb, self._config)
-        tcb.retries = 0
+        if tcb.retries:  # Karn: what the time-out was doubled to stays, until something is timed
+            tcb.retries = tcb.error = 0
         flight = tcb.flight
         tcb.snd_una = ack
         if tcb.snd_nxt < ack:

@@ -41,6 +41,8 @@ class DataInput:
         if seq == tcb.rcv_nxt:
             before = tcb.rcv_nxt
             taken = self._deliver(tcb, frame, at, length)
+            if tcb.state not in MAY_RECEIVE:
+                return  # the owner has aborted
             tcb.rcv_nxt += taken
             fin = fin and taken == length
             if tcb.ooo:
@@ -64,6 +66,10 @@ class DataInput:
             if taken == length:
                 return length
         rest = self._own(frame, at + taken, length - taken)
+        if rest is None and tcb.ooo:
+            tcb.ooo.clear()  # what is next counts more than what comes later
+            tcb.ooo_bytes = 0
+            rest = self._own(frame, at + taken, length - taken)
         if rest is None:
             self.counters["no_memory"] += 1
             return taken  # the peer will send the rest again
@@ -88,7 +94,7 @@ class DataInput:
         if not count:
             return
         tcb.ack_bytes += count
-        if tcb.ack_bytes >= 2 * tcb.mss or tcb.ack_now:
+        if tcb.ack_bytes >= 2 * tcb.mss or tcb.ack_now or tcb.ack_bytes >= tcb.rcvbuf_bytes // 2:
             tcb.ack_now = True
             self._output.later(tcb)
         elif not tcb.delack_at:
@@ -106,7 +112,7 @@ class DataInput:
             elif seq < start < end:
                 end, fin = start, False
                 break
-        if seq > end or (seq == end and not fin):
+        if seq > end or (seq == end and (not fin or any(entry[3] for entry in queue))):
             self.counters["duplicate_bytes"] += length
             return
         item = self._own(frame, at, end - seq) if end > seq else None

@@ -149,6 +149,7 @@ class Input:
             self._opener.established(tcb, ack, now)
         else:
             step(tcb, On.RCV_SYN)
+            tcb.snd_wnd = tcb.max_snd_wnd = segment.window
             tcb.retries = 0
             self._output.syn(tcb, now)
 
@@ -180,6 +181,8 @@ class Input:
             if seq + length + (flags & FIN) > window_end:  # and to the right edge
                 length = max(0, min(length, window_end - seq))
                 flags &= ~FIN
+                tcb.ack_now = True  # a window probe, perhaps: 3.8.6.1
+                self._output.later(tcb)
         if flags & (RST | SYN) and not self._rst_or_syn(tcb, seq, flags, now):
             return
         if not flags & ACK:
@@ -191,7 +194,7 @@ class Input:
             self._challenge(tcb, now)
             return
         window = segment.window << tcb.snd_scale
-        if not self._ack.input(tcb, seq, ack, window, length, now):
+        if not self._ack.input(tcb, seq, ack, window, extent, now):
             return
         if length or flags & FIN:
             self.data.input(tcb, frame, seq, at, length, bool(flags & FIN), now)

@@ -40,7 +40,7 @@ def enter_recovery(tcb: Tcb) -> None:
 
 def may_enter(tcb: Tcb, ack: int) -> bool:
     """RFC 6582, 3.2, step 1: duplicates of what a time-out resent start nothing."""
-    return not tcb.in_recovery and ack - 1 > tcb.recover
+    return not tcb.in_recovery and ack > tcb.recover  # recover: past the highest number sent
 
 
 def inflate(tcb: Tcb) -> None:

@@ -139,7 +139,17 @@ class Output:
 
     def ack(self, tcb: Tcb) -> None:
         """An acknowledgement without data, at once."""
-        self._send(tcb, tcb.snd_nxt, ACK, (), 0)
+        self._send(tcb, self._acceptable(tcb), ACK, (), 0)
+
+    @staticmethod
+    def _acceptable(tcb: Tcb) -> int:
+        """A sequence number for a segment without text that is in the peer's window.
+
+        Not snd_nxt: after a time-out that is behind, and the peer may have received all.  And not
+        beyond a window that has shrunk.
+        """
+        edge = max(tcb.snd_una, tcb.iss + 1) + tcb.snd_wnd
+        return tcb.snd_max if tcb.snd_max < edge else edge
 
     def probe(self, tcb: Tcb) -> None:
         """A keep-alive or window probe without data: it is out of the window, so it is answered."""
@@ -149,7 +159,7 @@ class Output:
     def reset(self, tcb: Tcb) -> None:
         """Abort (section 3.10.5)."""
         self.counters["resets_out"] += 1
-        self._send(tcb, tcb.snd_nxt, RST | ACK, (), 0)
+        self._send(tcb, self._acceptable(tcb), RST | ACK, (), 0)
 
     def answer_with_reset(
         self, src: int, sport: int, dst: int, dport: int, seq: int, ack: int, flags: int,
@@ -200,6 +210,7 @@ class Output:
             tcb.cork_at = tcb.cork_at or now + self._config.cork_ns
         elif tcb.snd_nxt == tcb.snd_una and not tcb.persist_at and not tcb.rexmt_at:
             tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
+            tcb.persist_backoff = 0
 
     def _largest(self, tcb: Tcb) -> int:
         """Most payload of one (super-)segment: whole segments only."""
@@ -260,14 +271,15 @@ class Output:
     def retransmit_first(self, tcb: Tcb) -> None:
         """Send the segment at snd_una again, and nothing else (RFC 6582)."""
         seq = tcb.snd_una
-        length = min(tcb.mss, tcb.snd.end - seq)
+        # Nothing new goes out here: it might be acknowledged before snd_max knows of it
+        length = min(tcb.mss, min(tcb.snd.end, tcb.snd_max) - seq)
         self.counters["retransmitted"] += 1
         tcb.retransmits += 1
         tcb.timed_at = 0  # Karn
-        fin = tcb.fin_queued and seq + max(length, 0) >= tcb.snd.end
-        flags = ACK | FIN if fin else ACK
         payload = tcb.snd.gather(seq, length, MAX_SLICES) if length > 0 else []
-        self._send(tcb, seq, flags, payload, sum(item[2] for item in payload))
+        length = sum(item[2] for item in payload)
+        fin = seq + length == tcb.snd.end < tcb.snd_max
+        self._send(tcb, seq, ACK | FIN if fin else ACK, payload, length)
 
     def window_probe(self, tcb: Tcb, now: int) -> None:
         """Make the peer repeat its window (3.8.6.1), or use up a small one (3.8.6.2.1, rule 4)."""

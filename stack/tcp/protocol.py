@@ -107,9 +107,8 @@ class TcpProtocol:
         if tcb.state not in MAY_RECEIVE:
             return
         grown = tcb.rcv_nxt + tcb.rcv_space - tcb.rcv_adv
-        if grown >= 2 * tcb.mss and (
-            grown >= tcb.rcvbuf_bytes // 4 or tcb.rcv_adv - tcb.rcv_nxt < 2 * tcb.mss
-        ):
+        worth = min(2 * tcb.mss, tcb.rcvbuf_bytes // 2)
+        if grown >= worth and (grown >= tcb.rcvbuf_bytes // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth):
             self.output.ack(tcb)
 
     def end_of_batch(self, now: int) -> None:
@@ -196,4 +195,5 @@ class TcpProtocol:
         if mtu - IP_TCP_BYTES < tcb.mss:
             tcb.mss = mtu - IP_TCP_BYTES
             tcb.snd_nxt = tcb.snd_una
+            tcb.timed_at = 0  # Karn
             self.push(tcb)

@@ -82,11 +82,10 @@ class Tcb:
         "key", "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at",
         "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
         "probe", "push_at", "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
-        "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "snd", "snd_max",
-        "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes",
-        "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace",
-        "ttl",
-        "user_mss", "user_timeout_ns", "write_blocked",
+        "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled",
+        "snd", "snd_max", "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd",
+        "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq",
+        "tos", "trace", "ttl", "user_mss", "user_timeout_ns", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
