@@ -14,12 +14,15 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import pytest
 
 MINION = os.path.join(os.path.dirname(sys.executable), "minion")
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -58,6 +61,20 @@ def wait_port(port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> No
     eventually(f"a server on {host}:{port}", accepts, timeout_s)
 
 
+def wait_http(port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> None:
+    """Until an HTTP server answers there: a published port accepts before its server does."""
+
+    def answers() -> bool:
+        try:
+            with socket.create_connection((host, port), timeout=timeout_s) as sock:
+                sock.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+                return sock.recv(4) == b"HTTP"
+        except OSError:
+            return False
+
+    eventually(f"an HTTP server on {host}:{port}", answers, timeout_s)
+
+
 def wait_exit(pid: int, timeout_s: float) -> None:
     """Until a process that need not be our child is gone."""
     try:
@@ -77,6 +94,31 @@ class User:
     name: str
     uid: int
     gid: int
+
+
+def command_for(user: User, folder: Path) -> str:
+    """A `minion` command that the user can run: our Python may lie in somebody's home."""
+    try:
+        subprocess.run(
+            [MINION, "--help"], user=user.uid, group=user.gid, extra_groups=[], cwd="/",
+            capture_output=True, check=True,
+        )  # fmt: skip
+        return MINION
+    except (OSError, subprocess.CalledProcessError):
+        pass
+    python = Path("/usr/bin/python3")
+    if not python.exists() or f"python{sys.version_info[0]}.{sys.version_info[1]}" not in (
+        python.resolve().name
+    ):
+        pytest.skip(f"no Python {sys.version_info[0]}.{sys.version_info[1]} for a plain user")
+    script = folder / "bin" / "minion"
+    script.parent.mkdir()
+    script.write_text(
+        f"#!{python}\nimport site, sys\nsite.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        "from minion.cli.main import main\nsys.exit(main())\n"
+    )
+    script.chmod(0o755)
+    return str(script)
 
 
 @dataclass(slots=True)
@@ -164,9 +206,11 @@ class World:
         self.files = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))
         self.programs: list[Program] = []
         self.internal_errors_wanted = False
+        self.command = MINION
         if user is not None:
             os.chown(self.runtime, user.uid, user.gid)
             os.chown(self.files, user.uid, user.gid)
+            self.command = command_for(user, self.files)
         else:
             self.files.chmod(0o755)
 
@@ -191,7 +235,7 @@ class World:
             who = {"user": self.user.uid, "group": self.user.gid, "extra_groups": []}
         program = Program(
             subprocess.Popen(
-                [str(arg) for arg in argv],
+                [self.command if arg == MINION else str(arg) for arg in argv],
                 env=self.env(env),
                 cwd=self.files,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
@@ -222,7 +266,7 @@ class World:
     def sh(
         self, script: str, env: Mapping[str, str] | None = None, timeout_s: float = LIMIT_S
     ) -> Result:
-        path = f"{os.path.dirname(MINION)}:{os.environ.get('PATH', '')}"
+        path = f"{os.path.dirname(self.command)}:{os.environ.get('PATH', '')}"
         return self.run("sh", "-c", script, env={"PATH": path} | dict(env or {}),
                         timeout_s=timeout_s)  # fmt: skip
 
