@@ -49,6 +49,8 @@ class Core:
         self.hart = lines
         self.read = bus.read
         self.write = bus.write
+        self.loader = bus.loader
+        self.storer = bus.storer
         self.mtime = timer.mtime
 
 

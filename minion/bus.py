@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 
 from minion.ram import Ram
@@ -47,6 +49,16 @@ class Bus:
             self._span(addr, size)[:] = value.to_bytes(size, "little")
             return
         device.write(addr - base, size, value)
+
+    def loader(self, addr: int, size: int) -> Callable[[], int]:
+        """read, with the device looked up once."""
+        device, base = self._pages[addr >> PAGE_SHIFT]
+        return partial(device.read, addr - base, size)
+
+    def storer(self, addr: int, size: int) -> Callable[[int], None]:
+        """write, with the device looked up once."""
+        device, base = self._pages[addr >> PAGE_SHIFT]
+        return partial(device.write, addr - base, size)
 
     def _span(self, addr: int, size: int) -> memoryview:
         span = self._ram.span(addr, size)

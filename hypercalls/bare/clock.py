@@ -30,9 +30,13 @@ class ClintClock(SoftClock):
         """MTIP: the comparator is moved away first, which lowers the line."""
         self._write(NEVER)
         self.tick()
+        self.changed = True
 
     def program(self) -> None:
         """Set the comparator to the next deadline, never early: mtime is coarser than ns."""
+        if not self.changed:
+            return
+        self.changed = False
         due = self.next_ns()
         compare = NEVER if due is None else max(-(-due // TICK_NS), 0)
         if compare != self._programmed:

@@ -32,8 +32,8 @@ class DmaCopy:
         block = memory.alloc(BLOCK)
         if block is None:
             raise MemoryError("copy: no memory for the command block")
-        self._machine_read = machine.read
-        self._machine_write = machine.write
+        self._request = machine.loader(REQUEST, 8)
+        self._doorbell = machine.storer(COMMAND, 8)
         self._block = block
         self._block_addr = block.addr
         offset = block.addr - machine.ram_base
@@ -64,7 +64,7 @@ class DmaCopy:
         u32[index + 1] = chan
         self._u64[index + 2 >> 1] = buffer.addr + offset
         u32[index + 4] = length
-        self._machine_write(COMMAND, 8, self._block_addr)
+        self._doorbell(self._block_addr)
         return self._s32[index + 5]
 
     def want(self, chan: int, events: Ready) -> None:
@@ -83,12 +83,12 @@ class DmaCopy:
         u32[index] = op
         u32[index + 1] = chan
         u32[index + 4] = length
-        self._machine_write(COMMAND, 8, self._block_addr)
+        self._doorbell(self._block_addr)
         return self._s32[index + 5]
 
     def _interrupt(self) -> None:
-        read = self._machine_read
-        while request := read(REQUEST, 8):
+        read = self._request
+        while request := read():
             ready = self._ready.get(request & 0xFFFF_FFFF)
             if ready is not None:
                 ready(READY[request >> 32 & 3])

@@ -28,6 +28,8 @@ class Interrupts:
         self._hart = machine.hart
         self._handlers: dict[int, Callable[[], None]] = {}
         machine.write(THRESHOLD, 4, 0)
+        self._claim = machine.loader(CLAIM, 4)
+        self._complete = machine.storer(CLAIM, 4)
 
     def establish(self, source: int, handler: Callable[[], None]) -> None:
         """Call handler for each interrupt of a source.  It must make the device lower its line."""
@@ -47,13 +49,17 @@ class Interrupts:
             self._call(self.on_timer)
             delivered = True
         if mip & MEIP:
-            machine = self._machine
-            for _ in range(len(self._handlers)):  # a line that stays up must not hold up the rest
-                source = machine.read(CLAIM, 4)
+            claim, complete, handlers = self._claim, self._complete, self._handlers
+            for _ in range(len(handlers)):  # a line that stays up must not hold up the rest
+                source = claim()
                 if not source:
                     break
-                self._call(self._handlers[source])
-                machine.write(CLAIM, 4, source)
+                handler = handlers[source]
+                try:
+                    handler()
+                except Exception as exc:
+                    self.crashed(f"interrupt {handler.__qualname__}", exc)
+                complete(source)
                 delivered = True
                 if not self._hart.mip & MEIP:
                     break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 CLINT: Final = 0x0200_0000
@@ -51,6 +52,12 @@ class Machine(Protocol):
 
     def write(self, addr: int, size: int, value: int) -> None:
         """A store of 1, 2, 4 or 8 bytes."""
+
+    def loader(self, addr: int, size: int) -> Callable[[], int]:
+        """`read` of one address, decoded once: for registers that are read all the time."""
+
+    def storer(self, addr: int, size: int) -> Callable[[int], None]:
+        """`write` to one address, decoded once."""
 
     def mtime(self) -> int:
         """The time CSR (rdtime): mtime in ticks, without the way over the bus."""

@@ -6,6 +6,7 @@ checked before they are used as an index: a broken device must not take the rump
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from hypercalls.api import Buffer, Memory
@@ -52,6 +53,9 @@ class Device:
         self._base = VIRTIO + slot * VIRTIO_STRIDE
         self.device_id = device_id
         self.irq = VIRTIO_IRQ + slot
+        self.notify: Callable[[int], None] = machine.storer(self._base + QUEUE_NOTIFY, 4)
+        """The doorbell of a queue."""
+        self._acknowledge = machine.storer(self._base + INTERRUPT_ACK, 4)
         self.features = 0
 
     def negotiate(self, wanted: int) -> int:
@@ -87,15 +91,12 @@ class Device:
     def start(self) -> None:
         self._set(STATUS, ACKNOWLEDGE | DRIVER | FEATURES_OK | DRIVER_OK)
 
-    def notify(self, queue: int) -> None:
-        self._machine.write(self._base + QUEUE_NOTIFY, 4, queue)
-
     def acknowledge(self) -> None:
         """In the interrupt handler: lower the line, whatever the cause was.
 
         All handlers look at their rings anyway; reading the cause first would be one more access.
         """
-        self._machine.write(self._base + INTERRUPT_ACK, 4, CAUSES)
+        self._acknowledge(CAUSES)
 
     def config(self, offset: int, size: int) -> int:
         return self._machine.read(self._base + CONFIG + offset, size)

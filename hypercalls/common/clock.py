@@ -20,22 +20,27 @@ class SoftClock:
         self._timers = Timers()
         self._alarm_ns: int | None = None
         self._on_alarm: Callable[[], None] | None = None
+        self.changed = True
+        """A deadline was set since the owner last took this back."""
 
     async def sleep(self, duration_ns: int) -> None:
         self.wake_at(self.monotonic_ns() + duration_ns, self._scheduler.running())
         await park()
 
     def wake_at(self, deadline_ns: int, task: Task) -> Timer:
+        self.changed = True
         return self._timers.call_at(deadline_ns, lambda: self._scheduler.wake(task))
 
     def call_in(self, duration_ns: int, func: Callable[[], None]) -> Timer:
         """func is called in interrupt context."""
+        self.changed = True
         return self._timers.call_at(self.monotonic_ns() + duration_ns, func)
 
     def on_alarm(self, handler: Callable[[], None]) -> None:
         self._on_alarm = handler
 
     def set_alarm(self, deadline_ns: int | None) -> None:
+        self.changed = True
         self._alarm_ns = deadline_ns
 
     def next_ns(self) -> int | None:

@@ -136,25 +136,25 @@ class Reactor:
 
     def run_once(self, block: bool) -> None:
         """One turn; if block, wait for an event or deadline first."""
-        events = self._wait() if block else self._epoll.poll(0, BATCH)
+        if block and self._due is None and not self._timers.heap:
+            events = self._epoll.poll(-1, BATCH)
+        else:
+            events = self._wait() if block else self._epoll.poll(0, BATCH)
         if events:
-            self._dispatch(events)
+            handlers = self._handlers
+            fresh = self._fresh
+            fresh.clear()
+            for fd, mask in events:
+                handler = handlers.get(fd)
+                if handler is None or (fresh and fd in fresh):
+                    continue  # unregistered in this turn; its number may be in use again
+                try:
+                    handler(mask)
+                except Exception as exc:
+                    self._report(handler, exc)
         if self._timers.heap:
             self._run_timers()
         self._due = self._run_idle()
-
-    def _dispatch(self, events: list[tuple[int, int]]) -> None:
-        handlers = self._handlers
-        fresh = self._fresh
-        fresh.clear()
-        for fd, mask in events:
-            handler = handlers.get(fd)
-            if handler is None or (fresh and fd in fresh):
-                continue  # unregistered in this turn; its number may be in use again
-            try:
-                handler(mask)
-            except Exception as exc:
-                self._report(handler, exc)
 
     def _wait(self) -> list[tuple[int, int]]:
         due = self._due

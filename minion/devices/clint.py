@@ -39,11 +39,11 @@ class Clint:
 
     def poll(self) -> None:
         """Raise or clear the timer interrupt: the comparator, looked at whenever the hart runs."""
-        if self.mtimecmp != NEVER and self.mtimecmp <= self.mtime():
+        if self.mtimecmp != NEVER and self.mtimecmp * TICK_NS <= self._now_ns():
             if not self._lines.mip & MTIP_BIT:
                 self.counters["interrupts"] += 1
                 self._lines.set(MTIP_BIT)
-        else:
+        elif self._lines.mip & MTIP_BIT:
             self._lines.clear(MTIP_BIT)
 
     def read(self, offset: int, size: int) -> int:

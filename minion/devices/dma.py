@@ -197,7 +197,13 @@ class Dma:
                     channel.wanted |= OUT
                 return 0
             view = self._ram.view[offset : offset + length]
-            return self._copyin(channel, view) if op == COPYIN else self._copyout(channel, view)
+            if op == COPYOUT:
+                return self._copyout(channel, channel.end, view)
+            count = channel.end.recv_into(view)
+            self._in_transfers += 1
+            if count > 0:
+                self._in_bytes += count
+            return count
         if op == ATTACH:
             return self._attach(chan, channel)
         if channel is None or not channel.attached:
@@ -216,23 +222,14 @@ class Dma:
             return self._error()
         return 0
 
-    def _copyin(self, channel: Channel, view: memoryview) -> int:
-        assert channel.end is not None
-        count = channel.end.recv_into(view)
-        self._in_transfers += 1
-        if count > 0:
-            self._in_bytes += count
-        return count
-
-    def _copyout(self, channel: Channel, view: memoryview) -> int:
-        assert channel.end is not None
-        count = channel.end.send(view)
+    def _copyout(self, channel: Channel, end: ChannelEnd, view: memoryview) -> int:
+        count = end.send(view)
         self._out_transfers += 1
         if count >= 0:
             self._out_bytes += count
             if count < len(view) and not channel.wanted & OUT:
                 channel.wanted |= OUT
-                channel.end.want(READY[channel.wanted])
+                end.want(READY[channel.wanted])
         return count
 
     def _attach(self, chan: int, channel: Channel | None) -> int:

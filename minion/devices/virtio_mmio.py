@@ -133,7 +133,7 @@ class VirtioMmio:
 
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == QUEUE_NOTIFY:
-            if self.status & (DRIVER_OK | NEEDS_RESET) == DRIVER_OK:
+            if self.status & (DRIVER_OK | NEEDS_RESET) == DRIVER_OK and value < len(self.queues):
                 self._notify(value)
         elif offset == INTERRUPT_ACK:
             self._isr &= ~value
@@ -182,7 +182,7 @@ class VirtioMmio:
             queue.device_addr = half(queue.device_addr, offset, value)
 
     def _notify(self, index: int) -> None:
-        if index >= len(self.queues) or not self.queues[index].ready:
+        if not self.queues[index].ready:
             return
         self.counters["notifies"] += 1
         try:
