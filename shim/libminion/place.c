@@ -60,9 +60,30 @@ static bool join(char *to, size_t room, ...)
     return fits;
 }
 
+/* What the environment was at first: nginx empties it before it forks its workers, and writes its
+ * title over where it lay. */
+static struct {
+    const char *variable;
+    char value[PATH_ROOM];
+} at_first[] = {{"MINION", ""}, {"MINION_DIR", ""}, {"XDG_RUNTIME_DIR", ""}};
+
+enum { VARIABLES = sizeof at_first / sizeof *at_first };
+
+__attribute__((constructor)) static void at_load(void)
+{
+    for (int i = 0; i < VARIABLES; i++) {
+        const char *value = secure_getenv(at_first[i].variable);
+        if (value)
+            join(at_first[i].value, sizeof at_first[i].value, value, NULL);
+    }
+}
+
 static const char *set(const char *variable)
 {
     const char *value = secure_getenv(variable);
+    for (int i = 0; !value && i < VARIABLES; i++)
+        if (strcmp(at_first[i].variable, variable) == 0)
+            value = at_first[i].value;
     return value && *value ? value : NULL;
 }
 
