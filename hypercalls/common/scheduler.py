@@ -123,17 +123,20 @@ class Scheduler:
         deliver = self._deliver
         softints = self._softints
         runnable = self._runnable
-        for _ in range(ROUNDS):
+        rounds = 0
+        while rounds < ROUNDS:
+            rounds += 1
             interrupted = deliver()
-            for _ in range(len(softints)):
-                softint = softints.popleft()
-                softint.pending = False
-                try:
-                    softint.handler()
-                except Exception as exc:
-                    self.crashed(f"softint {softint.handler.__qualname__}", exc)
             if softints:
-                continue
+                for _ in range(len(softints)):
+                    softint = softints.popleft()
+                    softint.pending = False
+                    try:
+                        softint.handler()
+                    except Exception as exc:
+                        self.crashed(f"softint {softint.handler.__qualname__}", exc)
+                if softints:
+                    continue
             if runnable:
                 self._step(runnable.popleft())
             elif not interrupted:

@@ -136,10 +136,7 @@ class Reactor:
 
     def run_once(self, block: bool) -> None:
         """One turn; if block, wait for an event or deadline first."""
-        if block and self._due is None and not self._timers.heap:
-            events = self._epoll.poll(-1, BATCH)
-        else:
-            events = self._wait() if block else self._epoll.poll(0, BATCH)
+        events = self._wait() if block else self._epoll.poll(0, BATCH)
         if events:
             handlers = self._handlers
             fresh = self._fresh
@@ -181,7 +178,9 @@ class Reactor:
                 self._report(func, exc)
 
     def _run_idle(self) -> int | None:
-        for _ in range(PASSES):
+        passes = 0
+        while passes < PASSES:
+            passes += 1
             self._again = False
             due: int | None = None
             for func in self._idle:

@@ -52,7 +52,8 @@ class Plic:
             self._level |= bit
             if not (self._pending | self._claimed) & bit:
                 self._pending |= bit
-                self._signal()
+                if not self._bits & MEIP or self._masks[1]:
+                    self._signal()
         else:
             self._level &= ~bit
             if self._pending & bit:
@@ -63,7 +64,7 @@ class Plic:
         pending = self._pending
         machine, supervisor = self._masks
         bits = MEIP if pending & machine else 0
-        if pending & supervisor:
+        if supervisor and pending & supervisor:
             bits |= SEIP
         if bits != self._bits:
             self._bits = bits

@@ -108,6 +108,14 @@ class Virtqueue:
 
     def writable(self, head: int) -> list[memoryview]:
         """The bytes of a chain in which the device may only write."""
+        index = self._desc + (head << 1)
+        rest = self._u64[index + 1]
+        if rest >> 32 == WRITE:  # a chain of one, as nearly always
+            offset = self._u64[index] - self._base
+            end = offset + (rest & 0xFFFF_FFFF)
+            if offset < 0 or end > self._ram_size:
+                raise RingError("descriptor address")
+            return [self._ram[offset:end]]
         views, first = self._walk(head, WRITE)
         if first:
             raise RingError("readable descriptor in a receive queue")
