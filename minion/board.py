@@ -52,6 +52,7 @@ class Core:
         self.loader = bus.loader
         self.storer = bus.storer
         self.mtime = timer.mtime
+        self.monotonic_ns = timer.now_ns
 
 
 class Board:
@@ -76,13 +77,10 @@ class Board:
         if len(block) > machine.VIRTIO_SLOTS - 2:
             raise ValueError("board: at most six disks")
         self.console = console
-        self.on_work: Callable[[], None] | None = None
-        """Called when an interrupt rises outside of run: see to it that run is called."""
-        self._running = False
+        self._on_work: Callable[[], None] | None = None
         self.ram = Ram(ram_bytes, machine.RAM)
         self.bus = Bus(self.ram)
         self.lines = Lines()
-        self.lines.wake = self._woken
         self.clint = clint.Clint(now_ns, self.lines)
         self.plic = plic.Plic(self.lines)
         self.uart0 = Uart16550(self._console_byte, self._irq(machine.UART0_IRQ))
@@ -100,10 +98,21 @@ class Board:
         self._line = bytearray()
         core = Core(self.ram, self.bus, self.lines, self.clint)
         self.kernel = Kernel(core, params or {}, wall_ns(), reserved_bytes)
+        self._run = self.kernel.scheduler.run
+        self._clock = self.kernel.clock
 
     @property
     def hypercalls(self) -> Hypercalls:
         return self.kernel.hypercalls
+
+    @property
+    def on_work(self) -> Callable[[], None] | None:
+        """Called when an interrupt rises outside of run: see to it that run is called."""
+        return self._on_work
+
+    @on_work.setter
+    def on_work(self, function: Callable[[], None] | None) -> None:
+        self._on_work = self.lines.wake = function
 
     def _irq(self, source: int) -> Callable[[bool], None]:
         return partial(self.plic.drive, source)
@@ -127,19 +136,17 @@ class Board:
         The monotonic time at which to call again if nothing happens before: 0 for at once, None
         for never.
         """
-        self._running = True
+        self.lines.wake = None
         try:
             self.clint.poll()
-            more = self.kernel.run()
+            more = self._run()
+            if self._clock.changed:
+                self._clock.program()
         finally:
-            self._running = False
+            self.lines.wake = self._on_work
         if self._line:
             self._flush_console()
         return 0 if more else self.clint.deadline_ns()
-
-    def _woken(self) -> None:
-        if self.on_work is not None and not self._running:
-            self.on_work()
 
     def close(self) -> None:
         """Power off."""

@@ -39,13 +39,13 @@ class Netstack:
         self.udp = UdpProtocol(hyper, self.config, self.ip, self.icmp)
         self.tcp = TcpProtocol(hyper, self.config, self.callouts, self.ip, self.icmp)
         self.defaults = connection_defaults(self.config)
-        self.loopback = LoopbackInterface(hyper, self.ip.input, self.tcp.end_of_batch)
+        self.loopback = LoopbackInterface(hyper, self.ip.input, self.tcp.output.flush)
         self.ip.add_interface(self.loopback)
         self.ethernet: list[EthernetInterface] = []
         for number, net in enumerate(hyper.nets):
             interface = EthernetInterface(
                 f"eth{number}", net, hyper, self.config, self.callouts, self.ip.input,
-                self.tcp.end_of_batch, self._neighbour_unreachable,
+                self.tcp.output.flush, self._neighbour_unreachable,
             )  # fmt: skip
             self.ethernet.append(interface)
             self.ip.add_interface(interface)

@@ -54,7 +54,7 @@ class Kernel:
         self.scheduler = scheduler
         self.interrupts = interrupts
         self.memory = memory
-        self._clock = clock
+        self.clock = clock
         # A quarter of RAM to the line and the receive buffers, if they can use it.
         share = memory.size_bytes // 4
         self.hypercalls = Hypercalls(
@@ -76,12 +76,6 @@ class Kernel:
             for device in devices
             if device.device_id == virtio.NET
         ]
-
-    def run(self) -> bool:
-        """Until the machine would wait for an interrupt; True if there is more to do at once."""
-        more = self.scheduler.run()
-        self._clock.program()
-        return more
 
 
 def ring_sizes(share_bytes: int) -> tuple[int, int]:

@@ -20,9 +20,9 @@ class ClintClock(SoftClock):
     """A SoftClock whose tick is the machine timer interrupt."""
 
     def __init__(self, machine: Machine, scheduler: Scheduler, boot_wall_ns: int) -> None:
-        mtime = machine.mtime
-        offset = boot_wall_ns - mtime() * TICK_NS
-        super().__init__(scheduler, lambda: mtime() * TICK_NS, lambda: offset + mtime() * TICK_NS)
+        now = machine.monotonic_ns
+        offset = boot_wall_ns - now()
+        super().__init__(scheduler, now, lambda: offset + now())
         self._machine = machine
         self._programmed = NEVER
 

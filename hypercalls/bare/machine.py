@@ -59,5 +59,8 @@ class Machine(Protocol):
     def storer(self, addr: int, size: int) -> Callable[[int], None]:
         """`write` to one address, decoded once."""
 
+    monotonic_ns: Callable[[], int]
+    """The time CSR in nanoseconds, without the way over the bus: it is read for every packet."""
+
     def mtime(self) -> int:
         """The time CSR (rdtime): mtime in ticks, without the way over the bus."""

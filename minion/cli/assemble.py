@@ -68,7 +68,8 @@ class Minion:
             params={"_RUMPUSER_HOSTNAME": name},
             mtu_bytes=options.mtu,
         )
-        self.board.on_work = reactor.again
+        if isinstance(self.netdev, UserNetdev):  # a second machine in this reactor
+            self.board.on_work = reactor.again
         hyper = self.board.hypercalls
         hyper.threads.crashed = self._crashed
         self.net = Netstack(hyper)

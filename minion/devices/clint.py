@@ -22,14 +22,14 @@ class Clint:
     """mtime follows the host's monotonic time and cannot be written."""
 
     def __init__(self, now_ns: Callable[[], int], lines: Lines) -> None:
-        self._now_ns = now_ns
+        self.now_ns = now_ns
         self._lines = lines
         self._msip = 0
         self.mtimecmp = NEVER
         self.counters = {"interrupts": 0}
 
     def mtime(self) -> int:
-        return self._now_ns() // TICK_NS
+        return self.now_ns() // TICK_NS
 
     def deadline_ns(self) -> int | None:
         """When the timer interrupt comes, unless it is pending or off."""
@@ -39,7 +39,7 @@ class Clint:
 
     def poll(self) -> None:
         """Raise or clear the timer interrupt: the comparator, looked at whenever the hart runs."""
-        if self.mtimecmp != NEVER and self.mtimecmp * TICK_NS <= self._now_ns():
+        if self.mtimecmp != NEVER and self.mtimecmp * TICK_NS <= self.now_ns():
             if not self._lines.mip & MTIP_BIT:
                 self.counters["interrupts"] += 1
                 self._lines.set(MTIP_BIT)

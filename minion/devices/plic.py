@@ -114,7 +114,18 @@ class Plic:
 
     def read(self, offset: int, size: int) -> int:
         if offset == CLAIM0 and size == 4:
-            return self._claim(0)
+            ready = self._pending & self._masks[0]
+            if not ready or ready & ready - 1 or self._masks[1]:
+                return self._claim(0)
+            # one source and one context: nearly every claim, written out
+            self._pending &= ~ready
+            self._claimed |= ready
+            self._bits = 0
+            self._lines.mip &= ~MEIP
+            source = ready.bit_length() - 1
+            self.counters["claims"] += 1
+            self.interrupts[source] += 1
+            return source
         if offset >= CONTEXT:
             context, register = divmod(offset - CONTEXT, CONTEXT_STRIDE)
             if context < CONTEXTS and size == 4:

@@ -86,8 +86,10 @@ class VirtioMmio:
 
     def interrupt(self, queue: Virtqueue) -> None:
         """Used buffers are there, if the driver wants to hear of it."""
-        if queue.wants_interrupt and not self._isr & USED_BUFFER:
-            self._raise(USED_BUFFER)
+        if not self._isr & USED_BUFFER and queue.wants_interrupt():
+            self._isr |= USED_BUFFER
+            self.counters["interrupts"] += 1
+            self._irq(True)
 
     def _raise(self, cause: int) -> None:
         self._isr |= cause

@@ -133,7 +133,7 @@ class VirtioNet:
     def rx_buffer(self) -> memoryview | None:
         if self._buffer is not None:
             return self._buffer
-        if not self.mmio.live or not self._rx.ready:
+        if not self._rx.ready or not self.mmio.live:
             self._starved = True
             return None
         try:

@@ -170,7 +170,6 @@ class Virtqueue:
         self._used_index = used_index = used_index + 1 & 0xFFFF
         self._u16[(self._used << 1) + 1] = used_index
 
-    @property
     def wants_interrupt(self) -> bool:
         return not self._u16[self._avail] & NO_INTERRUPT
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import ECONNRESET
+from functools import partial
 from typing import Protocol
 
 from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
@@ -29,7 +30,8 @@ class SessionServer(Protocol):
     @property
     def copy(self) -> Copy: ...
 
-    def ready(self, session: Session, events: Ready) -> None: ...
+    def ready(self, session: Session, events: Ready) -> None:
+        """Interrupt context: leave the work to a softint."""
 
     def later(self, work: Callable[[], None]) -> None: ...
 
@@ -80,11 +82,7 @@ class Session:
     def attach(self) -> None:
         """Begin to serve the channel."""
         self.attached = True
-        self._copy.attach(self.chan, self.ready)
-
-    def ready(self, events: Ready) -> None:
-        """Interrupt context: leave the work to the server's softint."""
-        self.server.ready(self, events)
+        self._copy.attach(self.chan, partial(self.server.ready, self))
 
     # -- program to network
 

@@ -121,8 +121,10 @@ class Ip:
             self.counters["in_bad"] += 1
             raise
         dst = header.dst
+        src = header.src
         if (dst != interface.address and not self._for_us(interface, dst)) or (
-            self._martian(interface, header.src)
+            (src >= 0xE0000000 or src >> 24 == 127 or src in self._local)
+            and self._martian(interface, src)
         ):
             self.counters["not_ours"] += 1
             return

@@ -239,7 +239,8 @@ class StreamSocket:
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
             raise OSError(EPIPE, "not open for writing")
-        self._net.tcp.write(tcb, buffer, offset, length)
+        tcb.snd.append(buffer, offset, length)
+        self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
         """After taking from `tcb.rcv`: opens the window."""

@@ -34,21 +34,21 @@ class AckInput:
             and tcb.snd_wnd
         ):
             self._duplicate(tcb, ack)
-        self._window(tcb, seq, ack, window)
-        return self._fin_acknowledged(tcb, now)
-
-    def _window(self, tcb: Tcb, seq: int, ack: int, window: int) -> None:
         if tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack):
             if window != tcb.snd_wnd:
-                tcb.snd_wnd = window
-                tcb.max_snd_wnd = max(tcb.max_snd_wnd, window)
-                if window and tcb.persist_at:
-                    tcb.persist_at = tcb.persist_backoff = 0
-                if tcb.snd.end + tcb.fin_queued > tcb.snd_nxt:
-                    self._output.later(tcb)
+                self._window(tcb, window)
             elif not window:
                 tcb.retries = 0  # MUST-37: a closed window is no reason to give up
             tcb.snd_wl1, tcb.snd_wl2 = seq, ack
+        return not tcb.fin_queued or self._fin_acknowledged(tcb, now)
+
+    def _window(self, tcb: Tcb, window: int) -> None:
+        tcb.snd_wnd = window
+        tcb.max_snd_wnd = max(tcb.max_snd_wnd, window)
+        if window and tcb.persist_at:
+            tcb.persist_at = tcb.persist_backoff = 0
+        if tcb.snd.end + tcb.fin_queued > tcb.snd_nxt:
+            self._output.later(tcb)
 
     def _new(self, tcb: Tcb, ack: int, now: int) -> None:
         count = ack - tcb.snd_una
@@ -93,7 +93,7 @@ class AckInput:
     def _fin_acknowledged(self, tcb: Tcb, now: int) -> bool:
         """Sixth row of the table: our FIN has been acknowledged.  False: nothing more to do."""
         state = tcb.state
-        if not tcb.fin_queued or tcb.snd_una <= tcb.snd.end:
+        if tcb.snd_una <= tcb.snd.end:
             return True
         if state == State.FIN_WAIT_1:
             step(tcb, On.RCV_ACK_OF_FIN)

@@ -157,7 +157,9 @@ class Input:
 
     def _synchronized(self, tcb: Tcb, segment: Tcp, frame: Frame, now: int) -> None:
         """Section 3.10.7.4."""
-        seq = unwrap(tcb.rcv_nxt, segment.seq)
+        seq = tcb.rcv_nxt
+        if segment.seq != seq & MASK:
+            seq = unwrap(seq, segment.seq)
         flags = segment.flags
         length = segment.length
         at = segment.at
@@ -187,7 +189,9 @@ class Input:
             return
         if not flags & ACK:
             return
-        ack = unwrap(tcb.snd_una, segment.ack)
+        ack = tcb.snd_max
+        if segment.ack != ack & MASK:
+            ack = unwrap(tcb.snd_una, segment.ack)
         if tcb.state == State.SYN_RECEIVED and not self._opened(tcb, segment, ack, now):
             return
         if ack < tcb.snd_una - tcb.max_snd_wnd:  # RFC 5961, 5.2

@@ -181,7 +181,12 @@ class Output:
         if tcb.state not in MAY_OUTPUT:
             return
         snd = tcb.snd
-        largest = self._largest(tcb)
+        path = tcb.path
+        if path.generation != self._routes.generation:
+            path = self._path(tcb)
+        largest = tcb.mss
+        if path.interface.gso_max_bytes:
+            largest = self._largest(tcb, path.interface.gso_max_bytes)
         while True:
             seq = tcb.snd_nxt
             length = unsent = snd.end - seq
@@ -212,9 +217,9 @@ class Output:
             tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
             tcb.persist_backoff = 0
 
-    def _largest(self, tcb: Tcb) -> int:
-        """Most payload of one (super-)segment: whole segments only."""
-        gso = self._path(tcb).interface.gso_max_bytes
+    @staticmethod
+    def _largest(tcb: Tcb, gso: int) -> int:
+        """Most payload of one super-segment: whole segments only."""
         mss = tcb.mss
         if gso < mss + IP_TCP_BYTES:
             return mss

@@ -111,9 +111,6 @@ class TcpProtocol:
         if grown >= worth and (grown >= tcb.rcvbuf_bytes // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth):
             self.output.ack(tcb)
 
-    def end_of_batch(self, now: int) -> None:
-        self.output.flush(now)
-
     def keepalive(self, tcb: Tcb) -> None:
         """SO_KEEPALIVE was switched (MUST-24)."""
         tcb.keep_sent = 0

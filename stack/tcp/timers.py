@@ -30,19 +30,7 @@ class Timers:
 
     def arm(self, tcb: Tcb) -> None:
         """See to it that the earliest deadline is met."""
-        earliest = self._earliest(tcb)
-        callout = tcb.callout
-        if not earliest or tcb.state == State.CLOSED:
-            return
-        if callout is not None:
-            if callout.when_ns <= earliest:
-                return
-            callout.cancel()
-        tcb.callout = self._callouts.at(earliest, lambda: self._expired(tcb))
-
-    @staticmethod
-    def _earliest(tcb: Tcb) -> int:
-        """Written out: it runs once per segment."""
+        # written out: it runs once per segment
         earliest = tcb.rexmt_at
         if tcb.delack_at and (not earliest or tcb.delack_at < earliest):
             earliest = tcb.delack_at
@@ -54,7 +42,14 @@ class Timers:
             earliest = tcb.orphan_at
         if tcb.cork_at and (not earliest or tcb.cork_at < earliest):
             earliest = tcb.cork_at
-        return earliest
+        callout = tcb.callout
+        if not earliest or tcb.state == State.CLOSED:
+            return
+        if callout is not None:
+            if callout.when_ns <= earliest:
+                return
+            callout.cancel()
+        tcb.callout = self._callouts.at(earliest, lambda: self._expired(tcb))
 
     def _expired(self, tcb: Tcb) -> None:
         tcb.callout = None

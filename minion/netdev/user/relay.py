@@ -13,6 +13,7 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from select import EPOLLOUT
 
 from hypercalls.api import Ready
@@ -204,7 +205,9 @@ class TcpRelays:
         if relay.attached:
             self.copy.detach(session.chan)
         else:
-            self.copy.attach(session.chan, session.ready)  # only attached channels detach
+            self.copy.attach(
+                session.chan, partial(self.ready, session)
+            )  # only attached channels detach
             self.copy.detach(session.chan)
 
     def ready(self, session: Session, events: Ready) -> None:
