@@ -67,6 +67,7 @@ struct place {
     char dir[PATH_ROOM];     /* runtime directory, where there is a name */
 };
 
+uid_t place_owner(void);                     /* who we were when the program was started */
 bool place_find(struct place *place);        /* false: said why on stderr, errno ENETDOWN */
 void complain(const char *text, const char *subject, const char *more);
 
@@ -76,6 +77,7 @@ bool autostart(const struct place *place);   /* false: said why on stderr */
 /* pool.c: idle control connections. */
 int pool_take(const char *path, int *slot);  /* -1: none idle */
 int pool_new(int fd, const char *path, int *slot);  /* the number it has from now on */
+int pool_door(const char *path);             /* -1: none */
 void pool_give(int slot, int fd);            /* after a whole exchange */
 void pool_drop(int slot, int fd);            /* after half of one: closes it */
 

@@ -99,6 +99,21 @@ static void decimal(char *to, unsigned long value)
     *to = '\0';
 }
 
+/* A daemon that drops its privileges stays with the minion it began with. */
+static uid_t owner = (uid_t)-1;
+
+uid_t place_owner(void)
+{
+    if (owner == (uid_t)-1)
+        owner = getuid();
+    return owner;
+}
+
+__attribute__((constructor(102))) static void remember_owner(void)
+{
+    place_owner();
+}
+
 static bool runtime_dir(char *dir, size_t room)
 {
     const char *base = set("MINION_DIR");
@@ -108,17 +123,18 @@ static bool runtime_dir(char *dir, size_t room)
     if (base)
         return join(dir, room, base, "/minion", NULL);
     char uid[24];
-    decimal(uid, getuid());
+    decimal(uid, place_owner());
     return join(dir, room, "/tmp/minion-", uid, NULL);
 }
 
-/* Whoever may write there could answer for the minion.  A directory that is not there is fine. */
+/* Whoever may write there could answer for the minion.  A directory that is not there is fine, and
+ * so is one that has become out of reach: then only a connection we have leads there. */
 static bool trusted(const char *dir)
 {
     struct stat st;
     if (lstat(dir, &st) < 0)
-        return errno == ENOENT;
-    return S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == getuid()) &&
+        return errno == ENOENT || errno == EACCES;
+    return S_ISDIR(st.st_mode) && (st.st_uid == geteuid() || st.st_uid == place_owner()) &&
            (st.st_mode & 077) == 0;
 }
 

@@ -5,9 +5,11 @@
  * signal handler that interrupts an exchange just takes the next slot.
  *
  * The slots lie in a page which fork() wipes: a child never talks on its parent's connection.  What a
- * child inherits is on record in ordinary memory (`inherited`), and closed when it first needs a
- * connection of its own.  A vfork child shares the page and has copies of the descriptors: it may use
- * an idle connection (the swap keeps the parent's threads away from it), but never files one.
+ * child inherits is on record in ordinary memory (`inherited`), and closed once it has a connection
+ * of its own.  Until then it is a door: a child that has dropped its privileges cannot reach the
+ * control socket, and gets a connection through it (MINION_ADOPT).  A vfork child shares the page
+ * and has copies of the descriptors: it may use an idle connection (the swap keeps the parent's
+ * threads away from it), but never files one.
  *
  * A program may close any descriptor, ours too, and get its number for something else.  So the
  * descriptor's device and inode are compared before each use.
@@ -23,23 +25,23 @@
 
 enum { SLOTS = 16 };
 enum { EMPTY, IDLE, BUSY };          /* wiped memory reads EMPTY */
-enum { UNBORN, BEING_BORN, ALIVE };
+enum { NEW, CLEANING, CLEAN };
 
 struct connection {
     int fd;
     dev_t dev;
-    ino_t ino;
+    ino_t ino;                       /* 0: none */
+    char path[PATH_ROOM];
 };
 
 struct slot {
     int state;
     struct connection conn;
-    char path[PATH_ROOM];
 };
 
 struct pool {
-    int life;
-    pid_t owner;                     /* differs from getpid() in a vfork child */
+    int owner;                       /* process id; differs from getpid() in a vfork child */
+    int heritage;                    /* NEW until what fork() left open is closed */
     struct slot slot[SLOTS];
 };
 
@@ -60,7 +62,7 @@ static void put(int *word, int value)
 static bool still_there(const struct connection *conn)
 {
     struct stat st;
-    return fstat(conn->fd, &st) == 0 && st.st_dev == conn->dev && st.st_ino == conn->ino;
+    return conn->ino && fstat(conn->fd, &st) == 0 && st.st_dev == conn->dev && st.st_ino == conn->ino;
 }
 
 static void map_pool(void)
@@ -76,28 +78,30 @@ static void map_pool(void)
         munmap(page, size);
 }
 
-/* The pool, ready for use; NULL when there is none, or another thread is just reviving it. */
 static struct pool *living(void)
 {
     struct pool *p = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
     if (!p) {
         map_pool();
         p = __atomic_load_n(&pool, __ATOMIC_ACQUIRE);
-        if (!p)
-            return NULL;
     }
-    if (__atomic_load_n(&p->life, __ATOMIC_ACQUIRE) == ALIVE)
-        return p;
-    if (!swap(&p->life, UNBORN, BEING_BORN))
-        return NULL;
-    p->owner = getpid();
-    for (int i = 0; i < SLOTS; i++) {
-        if (inherited[i].ino && still_there(&inherited[i]))
-            close(inherited[i].fd);
-        inherited[i].ino = 0;
-    }
-    put(&p->life, ALIVE);
+    if (p && __atomic_load_n(&p->owner, __ATOMIC_RELAXED) == 0)
+        swap(&p->owner, 0, getpid());
     return p;
+}
+
+/* Close the parent's connections: we have our own.  False: another thread is at it. */
+static bool heritage_closed(struct pool *p)
+{
+    if (swap(&p->heritage, NEW, CLEANING)) {
+        for (int i = 0; i < SLOTS; i++) {
+            if (still_there(&inherited[i]))
+                close(inherited[i].fd);
+            inherited[i].ino = 0;
+        }
+        put(&p->heritage, CLEAN);
+    }
+    return __atomic_load_n(&p->heritage, __ATOMIC_ACQUIRE) == CLEAN;
 }
 
 /* Now, so that a vfork child is never the first. */
@@ -116,7 +120,7 @@ int pool_take(const char *path, int *slot)
         struct slot *s = &p->slot[i];
         if (__atomic_load_n(&s->state, __ATOMIC_RELAXED) != IDLE || !swap(&s->state, IDLE, BUSY))
             continue;
-        if (strcmp(s->path, path) != 0) {
+        if (strcmp(s->conn.path, path) != 0) {
             put(&s->state, IDLE);
         } else if (still_there(&s->conn)) {
             *slot = i;
@@ -152,7 +156,7 @@ static struct slot *vacant(struct pool *p, const char *path)
         struct slot *s = &p->slot[i];
         if (!swap(&s->state, IDLE, BUSY))
             continue;
-        if (strcmp(s->path, path) == 0) {
+        if (strcmp(s->conn.path, path) == 0) {
             put(&s->state, IDLE);
             continue;
         }
@@ -168,16 +172,34 @@ int pool_new(int fd, const char *path, int *slot)
     struct pool *p = living();
     struct stat st;
     *slot = -1;
-    if (!p || p->owner != getpid() || fstat(fd, &st) < 0)
+    if (!p || p->owner != getpid() || fstat(fd, &st) < 0 || !heritage_closed(p))
         return fd;
     struct slot *s = vacant(p, path);
     if (!s)
         return fd;
-    s->conn = (struct connection){moved_high(fd), st.st_dev, st.st_ino};
-    strcpy(s->path, path);           /* both PATH_ROOM */
+    strcpy(s->conn.path, path);      /* both PATH_ROOM; first, for pool_door() */
+    s->conn.dev = st.st_dev;
+    s->conn.ino = st.st_ino;
+    s->conn.fd = moved_high(fd);
     *slot = (int)(s - p->slot);
     inherited[*slot] = s->conn;
     return s->conn.fd;
+}
+
+/* A connection that can vouch for a new one: ours, whatever it is doing, or the parent's. */
+int pool_door(const char *path)
+{
+    struct pool *p = living();
+    for (int i = 0; p && i < SLOTS; i++) {
+        const struct slot *s = &p->slot[i];
+        if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != EMPTY &&
+            strcmp(s->conn.path, path) == 0 && still_there(&s->conn))
+            return s->conn.fd;
+    }
+    for (int i = 0; i < SLOTS; i++)
+        if (strcmp(inherited[i].path, path) == 0 && still_there(&inherited[i]))
+            return inherited[i].fd;
+    return -1;
 }
 
 void pool_give(int slot, int fd)

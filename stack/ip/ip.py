@@ -123,7 +123,7 @@ class Ip:
         dst = header.dst
         src = header.src
         if (dst != interface.address and not self._for_us(interface, dst)) or (
-            (src >= 0xE0000000 or src >> 24 == 127 or src in self._local)
+            (src >= 0xE0000000 or src >> 24 == 127 or src in self._not_senders)
             and self._martian(interface, src)
         ):
             self.counters["not_ours"] += 1

@@ -87,7 +87,7 @@ def serve_everything(world: World, files: Files) -> None:
         for _ in range(8)
     }
     assert workers
-    proxied = ("run", "--on", "m", "--", "curl", "-sS", "-m", "30", "-o", got)
+    proxied = ("run", "--on", "m", "--", "curl", "-sSf", "-m", "30", "-o", got)
     world.minion(*proxied, "http://127.0.0.1:8081/1M").ok()  # through nginx as its own client
     assert sha256(got) == hashes["1M"]
     nginx.popen.terminate()

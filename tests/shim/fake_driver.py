@@ -182,14 +182,23 @@ class Server:
     def __init__(self, control: bytes, table: dict[bytes, Proxied], conn: socket.socket) -> None:
         self.control, self.table, self.conn = control, table, conn
 
+    def start(self) -> None:
+        threading.Thread(target=self.run, daemon=True).start()
+
     def run(self) -> None:
         size = ffi.sizeof("struct minion_request")
         with self.conn:
-            while message := self.conn.recv(size + C.MINION_DATA_MAX):
+            while True:
+                message, rights, _, _ = socket.recv_fds(self.conn, size + C.MINION_DATA_MAX, 1)
+                if not message:
+                    return
                 head: Any = ffi.from_buffer("struct minion_request *", message)
                 data = message[size:]
                 assert head.abi == C.MINION_ABI
                 assert head.len == len(data)
+                if head.op == C.MINION_ADOPT:
+                    Server(self.control, self.table, socket.socket(fileno=rights[0])).start()
+                    continue
                 reply: Any = ffi.new("struct minion_reply *", {"abi": C.MINION_ABI, "op": head.op})
                 fds: list[int] = []
                 answer: Answer
@@ -208,8 +217,8 @@ class Server:
                 else:
                     payload = answer
                 reply.len = len(payload)
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-                self.conn.sendmsg([bytes(ffi.buffer(reply)) + payload], rights if fds else [])
+                sent = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+                self.conn.sendmsg([bytes(ffi.buffer(reply)) + payload], sent if fds else [])
                 if isinstance(answer, socket.socket):
                     answer.close()
 
@@ -339,8 +348,7 @@ def main(control: str) -> None:
     print("ready", flush=True)
     while True:
         conn, _ = listener.accept()
-        server = Server(os.fsencode(control), table, conn)
-        threading.Thread(target=server.run, daemon=True).start()
+        Server(os.fsencode(control), table, conn).start()
 
 
 if __name__ == "__main__":

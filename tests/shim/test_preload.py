@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -36,3 +37,9 @@ def test_c(run: Run, name: str) -> None:
 def test_pool(preloaded: Callable[..., Done]) -> None:
     done = preloaded(sys.executable, str(PROGRAMS / "pool.py"), "192.0.2.1")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has privileges to drop")
+def test_dropped_privileges(run: Run) -> None:
+    run("dropping.py")
