@@ -69,7 +69,7 @@ def serve_everything(world: World, files: Files) -> None:
     port = free_port()
     world.up("m", "-p", f"{port}:80")
     nginx = start(world, folder, 80)
-    wait_http(port)
+    wait_http(port, "/worker")
     got = world.files / "got"
     for name in ("1M", "20M"):
         world.run("curl", "-sS", "-m", "30", "-o", got, f"http://127.0.0.1:{port}/{name}").ok()
@@ -118,7 +118,7 @@ def test_ab_against_nginx(user_world: World, files: Files) -> None:
     port = free_port()
     world.up("m", "-p", f"{port}:80")
     start(world, files[0], 80)
-    wait_http(port)
+    wait_http(port, "/worker")
     on = ("run", "--on", "m", "--", "ab", "-q", "-n", "1000", "-c", "20")
     for more in ((), ("-k",)):
         out = world.minion(*on, *more, "http://127.0.0.1/10k").ok().out

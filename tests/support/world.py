@@ -61,18 +61,18 @@ def wait_port(port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> No
     eventually(f"a server on {host}:{port}", accepts, timeout_s)
 
 
-def wait_http(port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> None:
+def wait_http(port: int, path: str = "/", timeout_s: float = 10.0) -> None:
     """Until an HTTP server answers there: a published port accepts before its server does."""
 
     def answers() -> bool:
         try:
-            with socket.create_connection((host, port), timeout=timeout_s) as sock:
-                sock.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+            with socket.create_connection(("127.0.0.1", port), timeout=timeout_s) as sock:
+                sock.sendall(f"HEAD {path} HTTP/1.0\r\n\r\n".encode())
                 return sock.recv(4) == b"HTTP"
         except OSError:
             return False
 
-    eventually(f"an HTTP server on {host}:{port}", answers, timeout_s)
+    eventually(f"an HTTP server on {port}", answers, timeout_s)
 
 
 def wait_exit(pid: int, timeout_s: float) -> None:
