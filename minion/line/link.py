@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from minion.line import frames
 
@@ -33,6 +34,10 @@ class LinkConfig:
     """How long an acknowledgement may wait for data to ride on."""
 
 
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
 class Link:
     def __init__(
         self,
@@ -41,10 +46,10 @@ class Link:
         deliver: Callable[[bytes], None],
         restarted: Callable[[], None],
         now: Callable[[], int],
-        wake_at: Callable[[int, Callable[[], None]], object],
+        wake_at: Callable[[int, Callable[[], None]], Timer],
         config: LinkConfig | None = None,
     ) -> None:
-        """wake_at(t, f) has f called at time t or soon after."""
+        """wake_at(t, f) has f called at time t or soon after, unless it is cancelled before."""
         self._config = config or LinkConfig()
         self._incarnation = incarnation & 0xFFFFFFFF
         self._transmit = transmit
@@ -56,6 +61,7 @@ class Link:
         self._peer: int | None = None
         self.up = False
         self._armed_ns = 0
+        self._timer: Timer | None = None
         self._rexmt_at = self._ack_at = 0
         self._clear()
         self.counters = {
@@ -208,13 +214,17 @@ class Link:
         self._arm(self._rexmt_at)
 
     def _arm(self, when_ns: int) -> None:
+        """Deadlines are pushed back all the time: the timer is only moved to an earlier one."""
         if not self._armed_ns or when_ns < self._armed_ns:
+            if self._timer is not None:
+                self._timer.cancel()
             self._armed_ns = when_ns
-            self._wake_at(when_ns, self.expired)
+            self._timer = self._wake_at(when_ns, self.expired)
 
     def expired(self) -> None:
         """A time that was asked for has come."""
         self._armed_ns = 0
+        self._timer = None
         now = self._now()
         if self._ack_at and self._ack_at <= now:
             self._send_control(ACK)
