@@ -1,8 +1,8 @@
 """Callouts: functions called at a time, after callout(9), over the one alarm of the hypercalls.
 
-Theory of operation.  A heap of callouts by time and number; cancelling empties a callout and leaves
-it for the heap to drop.  The alarm interrupt schedules a softint, which runs what is due.  The alarm
-is only moved when an earlier callout arrives, so that pushing a deadline back, as each
+Theory of operation.  A heap of callouts by time and number; cancelling empties a callout and
+leaves it for the heap to drop.  The alarm interrupt schedules a softint, which runs what is due.
+The alarm is only moved when an earlier callout arrives, so that pushing a deadline back, as each
 acknowledgement does, costs nothing: the owner looks at its own deadline when it is called.
 """
 
@@ -72,9 +72,7 @@ class Callouts:
             else:
                 try:
                     function()
-                except (
-                    Exception
-                ) as error:  # one connection's fault must not stop the others' timers
+                except Exception as error:  # one's fault must not stop the others' timers
                     self._crashed("callout", error)
         self._alarm_ns = heap[0][0] if heap else None
         self._clock.set_alarm(self._alarm_ns)
