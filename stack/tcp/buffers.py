@@ -24,7 +24,7 @@ class Chunk:
 
 
 class SendBuffer:
-    __slots__ = ("_chunks", "_cursor", "_head", "end", "start")
+    __slots__ = ("_chunks", "_cursor", "end", "start")
 
     def __init__(self, seq: int) -> None:
         self.start = seq
@@ -32,7 +32,6 @@ class SendBuffer:
         self.end = seq
         """Past the last byte held."""
         self._chunks: list[Chunk] = []
-        self._head = 0
         self._cursor = 0
 
     def __len__(self) -> int:
@@ -42,7 +41,7 @@ class SendBuffer:
         """Add length bytes; they must not be changed until they are acknowledged."""
         end = self.end + length
         chunks = self._chunks
-        if len(chunks) > self._head:
+        if chunks:
             last = chunks[-1]
             if last.buffer is buffer and last.offset + last.end - last.seq == offset:
                 last.end = self.end = end  # the next bytes of the same buffer
@@ -51,39 +50,31 @@ class SendBuffer:
         self.end = end
 
     def acknowledge(self, seq: int) -> None:
-        """Forget everything before seq."""
-        chunks, head = self._chunks, self._head
+        """Forget everything before seq, and let go of its memory."""
+        chunks = self._chunks
         if seq >= self.end:  # all of it, as between requests
             chunks.clear()
-            self._head = self._cursor = 0
+            self._cursor = 0
             self.start = self.end
             return
-        count = len(chunks)
-        while head < count and chunks[head].end <= seq:
-            head += 1
-        if head < count and chunks[head].seq < seq:
-            first = chunks[head]
+        count = 0
+        while chunks[count].end <= seq:
+            count += 1
+        if count:
+            del chunks[:count]
+            self._cursor = max(0, self._cursor - count)
+        first = chunks[0]
+        if first.seq < seq:
             first.offset += seq - first.seq
             first.seq = seq
-        if head == count:
-            chunks.clear()
-            head = self._cursor = 0
-        elif head >= 64:
-            del chunks[:head]
-            self._cursor = max(0, self._cursor - head)
-            head = 0
-        elif head > self._head:
-            for i in range(self._head, head):
-                chunks[i].buffer = chunks[head].buffer  # let go of acknowledged memory at once
-        self._head = head
         self.start = seq
 
     def gather(self, seq: int, length: int, max_slices: int) -> list[Slice]:
         """The bytes from seq on, at most length of them in at most max_slices pieces."""
         chunks = self._chunks
         at = self._cursor
-        if at < self._head or at >= len(chunks) or chunks[at].seq > seq:
-            at = self._head
+        if at >= len(chunks) or chunks[at].seq > seq:
+            at = 0
         while chunks[at].end <= seq:
             at += 1
         out: list[Slice] = []
