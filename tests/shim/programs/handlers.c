@@ -60,10 +60,10 @@ static void interrupted_accept(void)
     int listener = listening(&sin);
     char c;
     int p[2];
+    connected(p);                    /* before the timer: it may be interrupted as well */
     handle(0);
     every_us(10000);
     FAILS(accept(listener, NULL, NULL), EINTR);
-    connected(p);
     FAILS(read(p[0], &c, 1), EINTR);
     every_us(0);
 }
