@@ -44,6 +44,7 @@ class Pair:
     def connect(self, room: int | None = None) -> tuple[StreamSocket, StreamSocket]:
         """A socket on a, connected to one on b; room: what App takes straight from frames."""
         listener = StreamSocket(self.nets[1], App())
+        listener.reuse_address = True
         listener.bind((0, PORT))
         listener.listen(8)
         near = StreamSocket(self.nets[0], App(room))

@@ -79,8 +79,8 @@ class App:
 
 def write(net: Netstack, sock: StreamSocket, data: bytes) -> int:
     """As much of data as there is memory and send buffer for."""
-    count = min(len(data), sock.send_space)
-    if not count:
+    count = min(len(data), sock.send_space, net.hyper.memory.free_bytes // 2)
+    if count <= 0:
         return 0
     buffer = net.hyper.memory.alloc(count)
     if buffer is None:
