@@ -251,6 +251,8 @@ class Server:
         s = self.sock(head)
         address = tuple_of(data)
         if address[0] == HANG:
+            if head.a == C.MINION_NONBLOCK:
+                raise OSError(errno.EINPROGRESS, "for ever")
             poll = select.poll()
             poll.register(self.conn, select.POLLRDHUP)
             poll.poll()  # until the client gives up

@@ -68,7 +68,7 @@ def errors():
     s = socket.socket()
     assert s.connect_ex(nobody) == errno.ECONNREFUSED
     s.settimeout(0.05)
-    assert str(raised(TimeoutError, s.connect, ("192.0.2.9", 9))) == "timed out"
+    assert str(raised(TimeoutError, s.connect, ("192.0.2.1", 9))) == "timed out"
     s.close()
     s = socket.socket()
     e = raised(TypeError, s.connect, "nonsense")
