@@ -36,6 +36,8 @@ class Config:
     arp_retry_ns: int = 1 * SECOND
     """At most one request per second and address (RFC 1122, 2.3.2.1)."""
     arp_tries: int = 3
+    arp_entries: int = 1024
+    """Linux's gc_thresh3; more, which only an attack needs, replace the oldest."""
     arp_queue: int = 16
     """Packets kept per unresolved address (RFC 1122, 2.3.2.2 asks for at least one)."""
 

@@ -58,7 +58,7 @@ class ArpCache:
         """Call pending with ip's MAC address when it is known; unreachable if nobody answers."""
         entry = self.entries.get(ip)
         if entry is None or (entry.mac is not None and now >= entry.expires_ns):
-            entry = self.entries[ip] = Entry()
+            entry = self._add(ip)
         if entry.mac is not None:
             pending(entry.mac)
             return
@@ -69,6 +69,13 @@ class ArpCache:
         entry.lost.append(unreachable)
         if entry.tries == 0:
             self._ask(ip, entry, now)
+
+    def _add(self, ip: int) -> Entry:
+        entries = self.entries
+        if len(entries) >= self._config.arp_entries:
+            del entries[next(iter(entries))]
+        entry = entries[ip] = Entry()
+        return entry
 
     def _ask(self, ip: int, entry: Entry, now: int) -> None:
         entry.tries += 1
@@ -95,7 +102,7 @@ class ArpCache:
         target = arp.target_ip
         for_us = bool(mine) and (target == mine or target in self.proxied)
         if entry is None and for_us and arp.sender_ip:
-            entry = self.entries[arp.sender_ip] = Entry()
+            entry = self._add(arp.sender_ip)
         if entry is not None:
             entry.mac = arp.sender_mac
             entry.expires_ns = now + self._config.arp_reachable_ns

@@ -12,6 +12,8 @@ from stack.wire import WireError, ethernet
 from stack.wire.arp import REQUEST, Arp
 from stack.wire.ethernet import HEADER_BYTES
 
+DST_AT = HEADER_BYTES + 16
+"""Where an IPv4 packet's destination stands in a frame."""
 IpInput = Callable[["EthernetInterface", Frame, int, int], None]
 """Takes a frame, where its IP packet starts, and the time."""
 
@@ -65,7 +67,7 @@ class EthernetInterface:
             view = frame.view
             try:
                 # IPv4 for us, which nearly every frame is, needs no Ethernet object
-                if view[12] == 8 and not view[13] and view[0:6] == mac:
+                if len(view) > 33 and view[12] == 8 and not view[13] and view[0:6] == mac:
                     ip_input(self, frame, HEADER_BYTES, now)
                 else:
                     self._other(frame, now)
@@ -81,6 +83,11 @@ class EthernetInterface:
         if header.dst != self._net.mac and header.dst != ethernet.BROADCAST:
             self.counters["rx_other"] += 1
         elif header.ethertype == ethernet.IPV4:
+            if header.dst == ethernet.BROADCAST and self.address.to_bytes(4, "big") == bytes(
+                frame.view[DST_AT : DST_AT + 4]
+            ):
+                self.counters["rx_other"] += 1  # RFC 1122, 3.3.6: broadcast, but for one host
+                return
             self._ip_input(self, frame, HEADER_BYTES, now)
         elif header.ethertype == ethernet.ARP:
             self.arp.input(Arp.parse(frame.view[HEADER_BYTES:]), now)

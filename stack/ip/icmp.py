@@ -66,7 +66,8 @@ class IcmpProtocol:
         if inner.fragment & OFFSET or not self._ip.is_local(inner.src):
             return
         if message.type == icmp.UNREACHABLE and message.code == icmp.FRAGMENTATION_NEEDED:
-            self.mtu_reduced(inner, ports, message.rest & 0xFFFF)
+            if inner.protocol == ipv4.TCP:  # nothing else of ours forbids fragments
+                self.mtu_reduced(inner, ports, message.rest & 0xFFFF)
             return
         error = EHOSTUNREACH
         if message.type == icmp.UNREACHABLE:

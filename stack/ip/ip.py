@@ -13,6 +13,7 @@ from stack.iface.loopback import LoopbackFrame, LoopbackInterface
 from stack.ip.reassembly import Reassembly
 from stack.ip.routes import Route, Routes
 from stack.wire import WireError, ipv4
+from stack.wire.checksum import checksum
 from stack.wire.ipv4 import (
     DONT_FRAGMENT,
     HEADER_BYTES,
@@ -134,13 +135,16 @@ class Ip:
             whole = self.reassembly.input(header, view[start:end], now)
             if whole is None:
                 return
-            buffer = self._memory.alloc(len(whole) or 1)
+            end = HEADER_BYTES + len(whole)
+            buffer = self._memory.alloc(end)
             if buffer is None:
                 return
-            buffer.view[: len(whole)] = whole
-            frame, start, end = LoopbackFrame(buffer), 0, len(whole)
+            header.fragment, header.header_bytes, header.total_bytes = 0, HEADER_BYTES, end
+            buffer.view[:HEADER_BYTES] = header.emit()
+            buffer.view[HEADER_BYTES:] = whole
+            frame, at, start = LoopbackFrame(buffer), 0, HEADER_BYTES
             frame.csum_ok = False
-            header.fragment, header.total_bytes = 0, header.header_bytes + end
+            view = frame.view
         handler = self.protocols.get(header.protocol)
         if handler is None:
             self.unknown_protocol(header, view[at:end])
@@ -199,17 +203,21 @@ class Ip:
         interface = path.interface
         if total > path.mtu_bytes and not gso_size:
             header = Ipv4(src, dst, protocol, HEADER_BYTES, total, ident, fragment, ttl, tos)
-            self._fragment(path, header, transport, payload)
+            self._fragment(path, header, transport, payload, csum_offset)
             return
         packet = ipv4.emit(src, dst, protocol, total, ident, fragment, ttl, tos) + transport
         start = HEADER_BYTES if csum_offset else 0
         interface.output(path.next_hop, packet, payload, start, csum_offset, gso_size)
 
     def _fragment(
-        self, path: Path, header: Ipv4, transport: bytes, payload: Sequence[Slice]
-    ) -> None:
+        self, path: Path, header: Ipv4, transport: bytes, payload: Sequence[Slice],
+        csum_offset: int,
+    ) -> None:  # fmt: skip
         """RFC 791, 3.2: every fragment but the last carries a multiple of 8 bytes."""
         data = transport + b"".join(bytes(b.view[o : o + n]) for b, o, n in payload)
+        if csum_offset:  # no device can complete it over several packets
+            total = checksum(data).to_bytes(2, "big")
+            data = data[:csum_offset] + total + data[csum_offset + 2 :]
         step = (path.mtu_bytes - HEADER_BYTES) & ~7
         header.fragment &= ~DONT_FRAGMENT
         for at in range(0, len(data), step):

@@ -82,7 +82,7 @@ class UdpProtocol:
         if not 0 <= port <= 65535:
             raise OSError(EACCES, "no such port")
         port = port or self._free_port(address)
-        if (address, port) in self._bound or (0, port) in self._bound:
+        if self._taken(address, port):
             raise OSError(EADDRINUSE, "address in use")
         self.unbind(endpoint)
         endpoint.local = (address, port)
@@ -94,9 +94,15 @@ class UdpProtocol:
         start = int.from_bytes(self._random.getrandom(4), "big")
         for i in range(count):
             port = first + (start + i) % count
-            if (address, port) not in self._bound and (0, port) not in self._bound:
+            if not self._taken(address, port):
                 return port
         raise OSError(EADDRINUSE, "no free port")
+
+    def _taken(self, address: int, port: int) -> bool:
+        bound = self._bound
+        if (address, port) in bound or (0, port) in bound:
+            return True
+        return not address and any(local[1] == port for local in bound)
 
     def unbind(self, endpoint: UdpEndpoint) -> None:
         if self._bound.get(endpoint.local) is endpoint:
@@ -111,9 +117,8 @@ class UdpProtocol:
         if endpoint is None or (endpoint.remote is not None and endpoint.remote != source):
             if not self.forwarder(header, datagram):
                 self.counters["no_port"] += 1
-                packet = frame.view[start - header.header_bytes : end] if start else None
-                if packet is not None:
-                    self._icmp.error(header, packet, icmp.UNREACHABLE, icmp.PORT_UNREACHABLE)
+                packet = frame.view[start - header.header_bytes : end]
+                self._icmp.error(header, packet, icmp.UNREACHABLE, icmp.PORT_UNREACHABLE)
             return
         if len(endpoint.queue) >= self._config.udp_queue:
             self.counters["full"] += 1
