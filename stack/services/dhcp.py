@@ -39,6 +39,14 @@ class DhcpClient:
         wanted = {dhcp.WANTED: bytes((dhcp.NETMASK, dhcp.ROUTER, dhcp.DNS))}
         self._ask(Dhcp(dhcp.BOOTREQUEST, self._xid, dhcp.DISCOVER, self._mac, options=wanted))
 
+    def _renew(self) -> None:
+        """Ask for more time (section 4.3.2: by broadcast, as in REBINDING, to any server)."""
+        self._xid = int.from_bytes(self._net.hyper.random.getrandom(4), "big")
+        self._retry_ns = FIRST_RETRY_NS
+        wanted = {dhcp.WANTED: bytes((dhcp.NETMASK, dhcp.ROUTER, dhcp.DNS))}
+        self._ask(Dhcp(dhcp.BOOTREQUEST, self._xid, dhcp.REQUEST, self._mac,
+                       client_ip=self.address, options=wanted))  # fmt: skip
+
     def _ask(self, message: Dhcp) -> None:
         """Send, and send again with doubled delays (section 4.1)."""
         self._request = message
@@ -71,7 +79,7 @@ class DhcpClient:
                 continue
             if message.kind == dhcp.OFFER and request.kind == dhcp.DISCOVER:
                 self._take_offer(message)
-            elif message.kind == dhcp.ACK and request.kind == dhcp.REQUEST:
+            elif message.kind == dhcp.ACK and request.kind == dhcp.REQUEST and message.your_ip:
                 self._take_lease(message)
             elif message.kind == dhcp.NAK and request.kind == dhcp.REQUEST:
                 self.start()
@@ -91,10 +99,11 @@ class DhcpClient:
         changed = (self.address, self.netmask, self.router) != (lease.your_ip, netmask, router)
         self.address, self.netmask, self.router = lease.your_ip, netmask, router
         servers = lease.options.get(dhcp.DNS, b"")
-        self.dns = [int.from_bytes(servers[i : i + 4], "big") for i in range(0, len(servers), 4)]
+        ends = range(4, len(servers) + 1, 4)
+        self.dns = [int.from_bytes(servers[end - 4 : end], "big") for end in ends]
         self._request = None
         seconds = int.from_bytes(lease.options.get(dhcp.LEASE, b"\0\0\x0e\x10"), "big")
-        self._at(max(seconds // 2, 60) * SECOND, self.start)
+        self._at(max(seconds // 2, 60) * SECOND, self._renew)
         if changed:
             self._net.configure(self.address, netmask, router, self._interface)
             self._bound()

@@ -14,6 +14,8 @@ from stack.wire.dns import Dns, Question
 TRIES = 3
 TIMEOUT_NS = 2 * SECOND
 DNS_PORT = 53
+CANNOT = frozenset((dns.SERVFAIL, dns.NOTIMP, dns.REFUSED))
+"""What another server may know better."""
 
 
 @dataclass(slots=True)
@@ -95,7 +97,12 @@ class Query:
         if self._tries >= TRIES * len(self._resolver.servers):
             self._resolver.counters["timed_out"] += 1
             self._finish(Answer(dns.SERVFAIL))
-            return
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        """Ask the next server."""
+        self._callout.cancel()
         self._callout = self._net.callouts.at(self._net.callouts.now() + TIMEOUT_NS, self._timeout)
         self.send()
 
@@ -108,10 +115,14 @@ class Query:
                 message = Dns.parse(payload)
             except WireError:
                 continue
-            if self._is_answer(message):
+            if not self._is_answer(message):
+                continue
+            if message.rcode in CANNOT and self._tries < len(self._resolver.servers):
+                self._next()
+            else:
                 self._resolver.counters["answered"] += 1
                 self._finish(self._answer(message))
-                return
+            return
 
     def _is_answer(self, message: Dns) -> bool:
         question = self._question

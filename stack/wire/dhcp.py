@@ -13,6 +13,8 @@ FIXED = struct.Struct("!BBBBIHHIIII16s64s128sI")
 COOKIE = 0x63825363
 SERVER_PORT, CLIENT_PORT = 67, 68
 BOOTREQUEST, BOOTREPLY = 1, 2
+BROADCAST = 0x8000
+"""The flag of a client that has no address yet, or not the one it will be given."""
 DISCOVER, OFFER, REQUEST, DECLINE, ACK, NAK, RELEASE, INFORM = range(1, 9)
 PAD, NETMASK, ROUTER, DNS, HOSTNAME, REQUESTED, LEASE, KIND, SERVER, WANTED, END = (
     0, 1, 3, 6, 12, 50, 51, 53, 54, 55, 255,
@@ -58,8 +60,8 @@ class Dhcp:
 
     def emit(self) -> bytes:
         out = FIXED.pack(
-            self.op, 1, 6, 0, self.xid, 0, 0, self.client_ip, self.your_ip, self.server_ip, 0,
-            self.mac, b"", b"", COOKIE,
+            self.op, 1, 6, 0, self.xid, 0, 0 if self.client_ip else BROADCAST,
+            self.client_ip, self.your_ip, self.server_ip, 0, self.mac, b"", b"", COOKIE,
         )  # fmt: skip
         out += bytes((KIND, 1, self.kind))
         for code, value in self.options.items():
