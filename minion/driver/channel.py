@@ -232,9 +232,9 @@ class Channel:
 
     def failed(self) -> None:
         """Mark and shut the channel; the shim asks for the error."""
-        self._drain()
         self.state = State.DEAD
         self._shut(abi.ERROR_MARK, socket.SHUT_RDWR)
+        self._drain()  # after it: who sees POLLOUT must not find the channel open
         if not self.gone:
             self._hung_up()
 

@@ -187,9 +187,15 @@ class Server:
         if session.connect_done is not None:
             raise OSError(EALREADY, "connecting")
         if session.failed:
-            raise OSError(ECONNABORTED, "this channel has failed: connect with a new socket")
+            error = session.sock.take_error() or ECONNABORTED
+            raise OSError(error, "this channel has failed: connect with a new socket")
+        if session.connect_untold and session.sock.was_connected:
+            session.connect_untold = False
+            self._respond(Op.CONNECT, reqno, chan, OK)
+            return
         session.sock.connect(parse_sockaddr(data))
         if flags & MINION_NONBLOCK:
+            session.connect_untold = True
             raise OSError(EINPROGRESS, "connecting")
 
         def done(error: int) -> None:
@@ -236,12 +242,10 @@ class Server:
         """SO_ERROR, and what became of the socket (enum minion_fate)."""
         sock = session.sock
         error = sock.take_error()
-        if not sock.was_connected:
-            fate = 1
-        elif sock.failed:
+        if sock.failed:
             fate = 2
         else:
-            fate = 0
+            fate = 0 if sock.was_connected else 1
         return error, 0, fate.to_bytes(4, "little")
 
     # -- names

@@ -53,8 +53,8 @@ class Session:
 
     __slots__ = (
         "_blocked_out", "_copy", "_end_sent", "_fill", "_memory", "_paused_in", "_room",
-        "_room_bytes", "attached", "chan", "connect_done", "eof_in", "failed", "held", "released",
-        "server", "sock",
+        "_room_bytes", "attached", "chan", "connect_done", "connect_untold", "eof_in", "failed",
+        "held", "released", "server", "sock",
     )  # fmt: skip
 
     def __init__(self, server: SessionServer, chan: int, sock: StreamSocket | None) -> None:
@@ -78,6 +78,8 @@ class Session:
         """The driver was told that the connection is gone, and has shut the channel."""
         self.connect_done: Callable[[int], None] | None = None
         """Answers a connect that waits for its end."""
+        self.connect_untold = False
+        """A non-blocking connect: the first call after its end succeeds, as on Linux."""
 
     def attach(self) -> None:
         """Begin to serve the channel."""
@@ -236,6 +238,9 @@ class Session:
         self.server.connected(self)
 
     def closed(self, error: int) -> None:
+        if self.sock.tcb is not None:
+            self.sock.tcb.write_blocked = False
+        self.server.resume_later(self)  # nobody waits for room any more: the next news is a close
         if self.connect_done is not None:
             done, self.connect_done = self.connect_done, None
             self.sock.take_error()
