@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from errno import EINVAL, ENOPROTOOPT
+from errno import EINVAL, ENOPROTOOPT, EOPNOTSUPP
 
 from stack.config import SECOND
 from stack.socket import constants as c
@@ -73,6 +73,19 @@ def _constant(number: int) -> Getter:
     return lambda _sock: INT.pack(number)
 
 
+def _kept(level: int, name: int, default: int, flag: bool = False) -> tuple[Getter, Setter]:
+    """An option that changes nothing here, but keeps its value."""
+
+    def get(sock: StreamSocket) -> bytes:
+        return INT.pack(sock.kept.get((level, name), default))
+
+    def put(sock: StreamSocket, value: bytes) -> None:
+        number = integer(value)
+        sock.kept[level, name] = bool(number) if flag else number
+
+    return get, put
+
+
 def _ignored(_sock: StreamSocket, value: bytes) -> None:
     """An option that changes nothing here but must be accepted; the value's size is checked."""
     integer(value)
@@ -129,7 +142,7 @@ def _read_only(_sock: StreamSocket, _value: bytes) -> None:
 _SOL, _TCP, _IP = c.SOL_SOCKET, c.IPPROTO_TCP, c.IPPROTO_IP
 TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
     (_SOL, c.SO_REUSEADDR): (lambda s: INT.pack(s.reuse_address), _set_reuse),
-    (_SOL, c.SO_REUSEPORT): (_constant(0), _ignored),
+    (_SOL, c.SO_REUSEPORT): _kept(_SOL, c.SO_REUSEPORT, 0, flag=True),
     (_SOL, c.SO_TYPE): (_constant(c.SOCK_STREAM), _read_only),
     (_SOL, c.SO_DOMAIN): (_constant(c.AF_INET), _read_only),
     (_SOL, c.SO_PROTOCOL): (_constant(c.IPPROTO_TCP), _read_only),
@@ -139,10 +152,10 @@ TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
     (_SOL, c.SO_RCVBUF): _buffer("rcvbuf_bytes"),
     (_SOL, c.SO_KEEPALIVE): (_tcb_flag("keepalive")[0], _set_keepalive),
     (_SOL, c.SO_LINGER): (_get_linger, _set_linger),
-    (_SOL, c.SO_OOBINLINE): (_constant(1), _ignored),
-    (_SOL, c.SO_BROADCAST): (_constant(0), _ignored),
-    (_SOL, c.SO_DONTROUTE): (_constant(0), _ignored),
-    (_SOL, c.SO_PRIORITY): (_constant(0), _ignored),
+    (_SOL, c.SO_OOBINLINE): _kept(_SOL, c.SO_OOBINLINE, 0, flag=True),
+    (_SOL, c.SO_BROADCAST): _kept(_SOL, c.SO_BROADCAST, 0, flag=True),
+    (_SOL, c.SO_DONTROUTE): _kept(_SOL, c.SO_DONTROUTE, 0, flag=True),
+    (_SOL, c.SO_PRIORITY): _kept(_SOL, c.SO_PRIORITY, 0),
     (_TCP, c.TCP_NODELAY): _tcb_flag("nodelay"),
     (_TCP, c.TCP_CORK): _tcb_flag("cork"),
     (_TCP, c.TCP_MAXSEG): (_get_maxseg, _set_maxseg),
@@ -150,9 +163,12 @@ TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
     (_TCP, c.TCP_KEEPINTVL): _tcb_number("keep_interval_ns", 1, 32767, SECOND),
     (_TCP, c.TCP_KEEPCNT): _tcb_number("keep_probes", 1, 127),
     (_TCP, c.TCP_USER_TIMEOUT): _tcb_number("user_timeout_ns", 0, 1 << 31, 1_000_000),
-    (_TCP, c.TCP_QUICKACK): (_constant(1), _ignored),
-    (_TCP, c.TCP_DEFER_ACCEPT): (_constant(0), _ignored),
-    (_TCP, c.TCP_NOTSENT_LOWAT): (_constant(-1), _ignored),
+    (_TCP, c.TCP_SYNCNT): _kept(_TCP, c.TCP_SYNCNT, 6),
+    (_TCP, c.TCP_LINGER2): _kept(_TCP, c.TCP_LINGER2, 60),
+    (_TCP, c.TCP_WINDOW_CLAMP): _kept(_TCP, c.TCP_WINDOW_CLAMP, 0),
+    (_TCP, c.TCP_QUICKACK): _kept(_TCP, c.TCP_QUICKACK, 1, flag=True),
+    (_TCP, c.TCP_DEFER_ACCEPT): _kept(_TCP, c.TCP_DEFER_ACCEPT, 0),
+    (_TCP, c.TCP_NOTSENT_LOWAT): _kept(_TCP, c.TCP_NOTSENT_LOWAT, -1),
     (_TCP, c.TCP_CONGESTION): (lambda _s: b"reno".ljust(16, b"\0"), _set_congestion),
     (_TCP, c.TCP_INFO): (tcp_info, _read_only),
     (_IP, c.IP_TOS): _tcb_number("tos", 0, 255),
@@ -165,10 +181,11 @@ TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
 
 
 def getsockopt(sock: StreamSocket, level: int, name: int, room: int) -> bytes:
-    """The option's value, cut to room bytes.  ENOPROTOOPT, EINVAL."""
+    """The option's value, cut to room bytes.  ENOPROTOOPT, EOPNOTSUPP (level), EINVAL."""
     entry = TABLE.get((level, name))
     if entry is None:
-        raise OSError(ENOPROTOOPT, "unknown option")
+        known = level in (c.SOL_SOCKET, c.IPPROTO_TCP, c.IPPROTO_IP)
+        raise OSError(ENOPROTOOPT if known else EOPNOTSUPP, "unknown option")
     if room < 0:
         raise OSError(EINVAL, "negative length")
     return entry[0](sock)[:room]

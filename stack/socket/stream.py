@@ -13,6 +13,7 @@ from errno import (
     EADDRNOTAVAIL,
     EAGAIN,
     EALREADY,
+    ECONNREFUSED,
     EINVAL,
     EISCONN,
     ENETUNREACH,
@@ -52,9 +53,9 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_bound_port", "_net", "_options", "error", "failed", "linger_s", "listener", "local",
-        "readable", "received", "remote", "reuse_address", "shut_read", "shut_write", "tcb", "user",
-        "was_connected", "writable",
+        "_bound_port", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
+        "local", "readable", "received", "remote", "reuse_address", "shut_read", "shut_write",
+        "tcb", "user", "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
@@ -74,6 +75,8 @@ class StreamSocket:
         self.reuse_address = False
         self._bound_port = 0
         self._options: dict[str, int] = {}
+        self.kept: dict[tuple[int, int], int] = {}
+        """Options that change nothing here: what was set is what is read."""
         self.attach(user)
 
     def attach(self, user: User) -> None:
@@ -148,7 +151,7 @@ class StreamSocket:
         if not ip:
             ip = 0x7F000001  # as on Linux and BSD: this host
         if not port:
-            raise OSError(EADDRNOTAVAIL, "no port 0")
+            raise OSError(ECONNREFUSED, "nobody listens on port 0")
         tcp = self._net.tcp
         tcb = tcp.create(self.local, (ip, port), self)
         self._apply(tcb)
@@ -173,6 +176,7 @@ class StreamSocket:
         child.remote = tcb.key[2:]
         child.was_connected = True
         child._options = dict(self._options)
+        child.kept = dict(self.kept)
         child.linger_s = self.linger_s
         return child
 

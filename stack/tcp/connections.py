@@ -122,7 +122,11 @@ class Connections:
             raise OSError(EADDRINUSE, "address in use")
         if not address and any(local[1] == port for local in self.listeners):
             raise OSError(EADDRINUSE, "address in use")
-        if not reuse and (self.bound.get(port) or any(k[1] == port for k in self.table)):
+        if not reuse and (
+            self.bound.get(port)
+            or any(key[1] == port for key in self.table)
+            or any(key[1] == port for key in self.time_wait)
+        ):
             raise OSError(EADDRINUSE, "address in use")
         self.bound[port] = self.bound.get(port, 0) + 1
 

@@ -7,7 +7,7 @@ the RFC's order: sequence number, RST, SYN, ACK, text, FIN.  LISTEN and SYN-SENT
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import ECONNREFUSED, ECONNRESET
+from errno import ECONNREFUSED, ECONNRESET, EPIPE
 
 from hypercalls.api import Frame, Hypercalls
 from stack.config import SECOND, Config
@@ -233,6 +233,8 @@ class Input:
             error = ECONNRESET
             if tcb.state == State.SYN_RECEIVED and not tcb.passive:
                 error = ECONNREFUSED
+            elif tcb.state == State.CLOSE_WAIT:
+                error = EPIPE  # as Linux and BSD: only the way out is lost
             elif tcb.state in (State.CLOSING, State.LAST_ACK):
                 error = 0
             self._connections.finish(tcb, error)
