@@ -99,7 +99,9 @@ class Channel:
         if count:
             return count
         if self.eof and self.gone:
-            return CLOSED
+            # A TCP socket that got a RST after the FIN still reads EOF (Linux, SOCK_DONE)
+            self.reset = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+            return RESET if self.reset else CLOSED
         self.eof = True
         self.listen()
         return EOF
