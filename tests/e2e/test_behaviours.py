@@ -1,0 +1,104 @@
+"""The same small program on libc and on a minion: what it is told must be the same.
+
+Where it is not, DIFFERENCES says why.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from queue import Queue
+
+import pytest
+from servers import Peer, reset
+from world import HOST, MINION, World, eventually
+
+pytestmark = pytest.mark.slow
+PROGRAM = Path(__file__).with_name("behaviours.py")
+NO_POLLERR = "an AF_UNIX socket has no POLLERR: POLLHUP comes with everything else"
+DIFFERENCES: dict[str, tuple[object, str]] = {
+    "data_calls_on_a_fresh_socket": (
+        ["EAGAIN", 1],
+        "the kernel's channel is open before the connection is: what is written is sent later",
+    ),
+    "poll_of_a_fresh_socket": ([], "a channel cannot hang up and be connected afterwards"),
+    "calls_on_a_listener": ([1, "ENOTCONN"], "the listener's channel takes what nobody will read"),
+    "events_of_a_refused_connect": (["POLLIN", "POLLOUT", "POLLHUP", "POLLRDHUP"], NO_POLLERR),
+    "events_on_reset": (["POLLIN", "POLLOUT", "POLLHUP", "POLLRDHUP"], NO_POLLERR),
+    "closing_a_listener_resets_its_backlog": (
+        "",
+        "the connection's descriptor was on its way to the program: it is closed, not reset",
+    ),
+    "urgent_data": ("ENOTSUP", "no urgent data (RFC 6093): a channel has no place for it"),
+}
+"""What the minion answers instead, and why."""
+
+
+class CommandPeer:
+    """Does what the first line of a connection says."""
+
+    def __init__(self) -> None:
+        self.how: Queue[str] = Queue()
+
+    def __call__(self, connection: socket.socket) -> None:
+        connection.settimeout(20)
+        file = connection.makefile("rb")
+        command, _, rest = file.readline().decode().strip().partition(" ")
+        if command == "send":
+            connection.sendall(rest.encode())
+        elif command == "rst":
+            file.close()
+            reset(connection)
+        elif command == "echo-after-eof":
+            connection.sendall(file.read())
+        elif command == "how":
+            self.how.put(how_it_ends(connection))
+        elif command == "how-after-sending":
+            connection.sendall(b"unread")
+            self.how.put(how_it_ends(connection))
+        elif command == "said":
+            connection.sendall(self.how.get(timeout=20).encode() + b"\n")
+        file.close()
+
+
+def how_it_ends(connection: socket.socket) -> str:
+    try:
+        return "FIN" if not connection.recv(1) else "data"
+    except OSError as error:
+        return type(error).__name__
+
+
+@pytest.fixture
+def peer() -> Iterator[Peer]:
+    with Peer(CommandPeer()) as made:
+        yield made
+
+
+def answers(output: str) -> dict[str, object]:
+    return dict(json.loads(line) for line in output.splitlines())
+
+
+@pytest.mark.parametrize("way", ["preload-dma", "preload-serial", "minionsocket"])
+def test_as_on_linux(world: World, peer: Peer, way: str) -> None:
+    python = "python3" if way.startswith("preload") else sys.executable
+    linux = answers(world.run(python, PROGRAM, "127.0.0.1", str(peer.port)).ok().out)
+    copy = "serial" if way == "preload-serial" else "dma"
+    world.up("default", "--copy", copy)
+    if way == "minionsocket":
+        run = world.run(python, PROGRAM, HOST, str(peer.port), "minionsocket")
+    else:
+        run = world.run(
+            MINION, "run", "--on", "default", "--", python, PROGRAM, HOST, str(peer.port)
+        )  # fmt: skip
+    minion = answers(run.ok().out)
+    assert linux.keys() == minion.keys()
+    wanted = linux | {name: answer for name, (answer, _why) in DIFFERENCES.items()}
+    assert not [
+        f"{name}: linux {linux[name]!r}, minion {minion[name]!r}"
+        for name in linux
+        if wanted[name] != minion[name]
+    ]
+    eventually("no socket left", lambda: not world.status("default")["sockets"])
