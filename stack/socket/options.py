@@ -112,6 +112,11 @@ def _set_keepalive(sock: StreamSocket, value: bytes) -> None:
     sock.restart_keepalive()
 
 
+def _set_keepidle(sock: StreamSocket, value: bytes) -> None:
+    _KEEPIDLE[1](sock, value)
+    sock.restart_keepalive()
+
+
 def _set_maxseg(sock: StreamSocket, value: bytes) -> None:
     mss = integer(value)
     if not 88 <= mss <= 32767:
@@ -139,6 +144,7 @@ def _read_only(_sock: StreamSocket, _value: bytes) -> None:
     raise OSError(ENOPROTOOPT, "read-only option")
 
 
+_KEEPIDLE = _tcb_number("keep_idle_ns", 1, 32767, SECOND)
 _SOL, _TCP, _IP = c.SOL_SOCKET, c.IPPROTO_TCP, c.IPPROTO_IP
 TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
     (_SOL, c.SO_REUSEADDR): (lambda s: INT.pack(s.reuse_address), _set_reuse),
@@ -159,7 +165,7 @@ TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
     (_TCP, c.TCP_NODELAY): _tcb_flag("nodelay"),
     (_TCP, c.TCP_CORK): _tcb_flag("cork"),
     (_TCP, c.TCP_MAXSEG): (_get_maxseg, _set_maxseg),
-    (_TCP, c.TCP_KEEPIDLE): _tcb_number("keep_idle_ns", 1, 32767, SECOND),
+    (_TCP, c.TCP_KEEPIDLE): (_KEEPIDLE[0], _set_keepidle),
     (_TCP, c.TCP_KEEPINTVL): _tcb_number("keep_interval_ns", 1, 32767, SECOND),
     (_TCP, c.TCP_KEEPCNT): _tcb_number("keep_probes", 1, 127),
     (_TCP, c.TCP_USER_TIMEOUT): _tcb_number("user_timeout_ns", 0, 1 << 31, 1_000_000),

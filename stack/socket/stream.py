@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import (
-    EADDRINUSE,
     EADDRNOTAVAIL,
     EAGAIN,
     EALREADY,
@@ -25,7 +24,7 @@ from typing import Protocol
 from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
-from stack.tcp.connections import Listener
+from stack.tcp.connections import Hold, Listener
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import is_multicast
@@ -53,7 +52,7 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_bound_port", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
+        "_hold", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
         "local", "readable", "received", "remote", "reuse_address", "shut_read", "shut_write",
         "tcb", "user", "was_connected", "writable",
     )  # fmt: skip
@@ -73,7 +72,7 @@ class StreamSocket:
         self.linger_s: int | None = None
         """None: close in the background; 0: reset; else as None (close never waits here)."""
         self.reuse_address = False
-        self._bound_port = 0
+        self._hold: Hold | None = None
         self._options: dict[str, int] = {}
         self.kept: dict[tuple[int, int], int] = {}
         """Options that change nothing here: what was set is what is read."""
@@ -96,6 +95,9 @@ class StreamSocket:
         if error:
             self.error = error
             self.failed = True
+            if not self.was_connected:  # what was chosen for this remote may not do for another
+                hold = self._hold
+                self.local = (hold.address, hold.port) if hold is not None else (0, 0)
         self.user.closed(error)
 
     # -- calls
@@ -110,8 +112,7 @@ class StreamSocket:
         connections = self._net.tcp.connections
         if not port:
             port = connections.free_port(None, ip)
-        connections.hold(ip, port, self.reuse_address)
-        self._bound_port = port
+        self._hold = connections.hold(ip, port, self.reuse_address)
         self.local = (ip, port)
 
     def listen(self, backlog: int) -> None:
@@ -124,12 +125,7 @@ class StreamSocket:
         connections = self._net.tcp.connections
         if not self.local[1]:
             self.bind((self.local[0], 0))
-        if connections.bound.get(self.local[1], 0) > 1 and self.local in connections.listeners:
-            raise OSError(EADDRINUSE, "address in use")
-        self._release()
-        for other in connections.listeners:
-            if other[1] == self.local[1] and (other[0] == self.local[0] or not other[0]):
-                raise OSError(EADDRINUSE, "address in use")
+        connections.check_listeners(*self.local)  # sockets may share a port until one listens
         self.listener = self._net.tcp.listen(self.local, backlog, self.readable)
         self.listener.template = self._apply
 
@@ -155,7 +151,6 @@ class StreamSocket:
         tcp = self._net.tcp
         tcb = tcp.create(self.local, (ip, port), self)
         self._apply(tcb)
-        self._release()
         self.tcb = tcb
         self.local = tcb.key[:2]
         self.remote = (ip, port)
@@ -304,6 +299,6 @@ class StreamSocket:
             self._net.tcp.abort(self.tcb)
 
     def _release(self) -> None:
-        if self._bound_port:
-            self._net.tcp.connections.release(self._bound_port)
-            self._bound_port = 0
+        if self._hold is not None:
+            self._net.tcp.connections.release(self._hold)
+            self._hold = None

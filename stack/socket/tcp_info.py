@@ -8,8 +8,9 @@ from stack.socket.stream import StreamSocket
 from stack.tcp.state import State
 
 # state ca_state retransmits probes backoff options scales flags, then 24 words of 32 bits, then
-# pacing rates and byte counts of 64
-INFO = struct.Struct("8B24I8Q")
+# pacing rates and byte counts of 64, and what later kernels added, up to tcpi_snd_wnd
+INFO = struct.Struct("8B24I8Q3Q2I2Q4I")
+FIELDS = 51
 OPT_WSCALE = 4
 CA_OPEN, CA_RECOVERY, CA_LOSS = 0, 3, 4
 
@@ -18,7 +19,7 @@ def tcp_info(sock: StreamSocket) -> bytes:
     tcb = sock.tcb
     if tcb is None:
         state = State.LISTEN if sock.listener is not None else State.CLOSED
-        return INFO.pack(state, *[0] * 39)
+        return INFO.pack(state, *[0] * (FIELDS - 1))
     ca_state = CA_RECOVERY if tcb.in_recovery else CA_LOSS if tcb.retries else CA_OPEN
     options = OPT_WSCALE if tcb.scaled else 0
     mss = tcb.mss
@@ -36,4 +37,5 @@ def tcp_info(sock: StreamSocket) -> bytes:
     return INFO.pack(
         tcb.state, ca_state, tcb.retries & 255, 0, tcb.persist_backoff, options, scales, 0,
         *(min(word, 0xFFFFFFFF) for word in words), *(max(0, quad) for quad in quads),
+        0, 0, 0, 0, 0, max(0, tcb.snd_max - tcb.iss - 1), 0, 0, 0, 0, tcb.snd_wnd,
     )  # fmt: skip

@@ -46,6 +46,22 @@ class Listener:
         return len(self.ready) > self.backlog  # BSD and Linux accept one more than backlog
 
 
+class Hold:
+    """A bound socket's claim to its port, until it is closed."""
+
+    __slots__ = ("address", "port", "reuse")
+
+    def __init__(self, address: int, port: int, reuse: bool) -> None:
+        self.address = address
+        self.port = port
+        self.reuse = reuse
+
+
+def overlap(one: int, other: int) -> bool:
+    """Whether two local addresses of sockets on one port conflict; 0 is all of them."""
+    return not one or not other or one == other
+
+
 class Connections:
     def __init__(self, hyper: Hypercalls, config: Config, callouts: Callouts) -> None:
         self._config = config
@@ -54,8 +70,9 @@ class Connections:
         self._secret = hyper.random.getrandom(32)
         self.table: dict[Key, Tcb] = {}
         self.listeners: dict[Local, Listener] = {}
-        self.bound: dict[int, int] = {}
-        """Ports held by bound sockets that neither listen nor are connected, with their count."""
+        self.bound: dict[int, list[Hold]] = {}
+        """Ports of bound sockets."""
+        self._next_port = 0
         self.time_wait: dict[Key, TimeWait] = {}
         self._time_wait_callout: Callout | None = None
         self.counters = {"time_wait_recycled": 0, "dropped": 0}
@@ -80,22 +97,22 @@ class Connections:
         """RFC 6056, algorithm 3: a keyed hash decides where the search starts.
 
         With a remote, a port is free when the four-tuple is (TIME-WAIT tuples are taken last).
+        OSError: EADDRINUSE, or EADDRNOTAVAIL with a remote.
         """
         config = self._config
         first, count = config.port_first, config.port_last - config.port_first + 1
-        self._next_port = getattr(self, "_next_port", 0) + 1
+        self._next_port += 1
         seed = blake2s(repr(remote).encode(), key=self._secret, digest_size=4).digest()
         start = int.from_bytes(seed, "big") + self._next_port
+        used = self._used() if remote is None else self.bound.keys()
         recyclable = 0
         now = self._clock.monotonic_ns()
         for i in range(count):
             port = first + (start + i) % count
-            if port in self.bound or (0, port) in self.listeners:
+            if port in used or (0, port) in self.listeners:
                 continue
             if remote is None:
-                if not self._used(port):
-                    return port
-                continue
+                return port
             key = (local_address, port, *remote)
             if key in self.table or (local_address, port) in self.listeners:
                 continue
@@ -109,33 +126,38 @@ class Connections:
             self.counters["time_wait_recycled"] += 1
             self._next_port += 1
             return recyclable
-        raise OSError(EADDRNOTAVAIL, "no free port")
+        raise OSError(EADDRINUSE if remote is None else EADDRNOTAVAIL, "no free port")
 
-    def _used(self, port: int) -> bool:
-        return any(key[1] == port for key in self.table) or any(
-            local[1] == port for local in self.listeners
-        )
+    def _used(self) -> set[int]:
+        """Ports that anything local has."""
+        ports = {key[1] for key in self.table} | {key[1] for key in self.time_wait}
+        return ports | {local[1] for local in self.listeners} | self.bound.keys()
 
-    def hold(self, address: int, port: int, reuse: bool) -> None:
-        """Bind a port.  OSError(EADDRINUSE)."""
-        if (address, port) in self.listeners or (0, port) in self.listeners:
-            raise OSError(EADDRINUSE, "address in use")
-        if not address and any(local[1] == port for local in self.listeners):
-            raise OSError(EADDRINUSE, "address in use")
-        if not reuse and (
-            self.bound.get(port)
-            or any(key[1] == port for key in self.table)
-            or any(key[1] == port for key in self.time_wait)
+    def hold(self, address: int, port: int, reuse: bool) -> Hold:
+        """Bind a port.  OSError(EADDRINUSE); the rules are Linux's, see socket(7), SO_REUSEADDR."""
+        self.check_listeners(address, port)
+        for other in self.bound.get(port, ()):
+            if overlap(address, other.address) and not (reuse and other.reuse):
+                raise OSError(EADDRINUSE, "address in use")
+        if not reuse and any(
+            key[1] == port and overlap(address, key[0]) for key in (*self.table, *self.time_wait)
         ):
             raise OSError(EADDRINUSE, "address in use")
-        self.bound[port] = self.bound.get(port, 0) + 1
+        hold = Hold(address, port, reuse)
+        self.bound.setdefault(port, []).append(hold)
+        return hold
 
-    def release(self, port: int) -> None:
-        count = self.bound.get(port, 0) - 1
-        if count > 0:
-            self.bound[port] = count
-        else:
-            self.bound.pop(port, None)
+    def release(self, hold: Hold) -> None:
+        holds = self.bound[hold.port]
+        holds.remove(hold)
+        if not holds:
+            del self.bound[hold.port]
+
+    def check_listeners(self, address: int, port: int) -> None:
+        """OSError(EADDRINUSE) if somebody listens there."""
+        for other in self.listeners:
+            if other[1] == port and overlap(address, other[0]):
+                raise OSError(EADDRINUSE, "address in use")
 
     def listener_for(self, address: int, port: int) -> Listener | None:
         return self.listeners.get((address, port)) or self.listeners.get((0, port))

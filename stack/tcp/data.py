@@ -94,7 +94,13 @@ class DataInput:
         if not count:
             return
         tcb.ack_bytes += count
-        if tcb.ack_bytes >= 2 * tcb.mss or tcb.ack_now or tcb.ack_bytes >= tcb.rcvbuf_bytes // 2:
+        unacked = tcb.ack_bytes
+        if (
+            unacked >= 2 * tcb.mss
+            or tcb.ack_now
+            or unacked >= self._config.ack_bytes  # the MSS of loopback is no measure
+            or unacked >= tcb.rcvbuf_bytes // 2
+        ):
             tcb.ack_now = True
             self._output.later(tcb)
         elif not tcb.delack_at:
