@@ -7,7 +7,7 @@ from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections
 from stack.tcp.output import Output
 from stack.tcp.state import On, State, step
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import NOBODY, Tcb
 
 
 class AckInput:
@@ -37,7 +37,7 @@ class AckInput:
         if tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack):
             if window != tcb.snd_wnd:
                 self._window(tcb, window)
-            elif not window:
+            elif not window and tcb.owner is not NOBODY:
                 tcb.retries = 0  # MUST-37: a closed window is no reason to give up
             tcb.snd_wl1, tcb.snd_wl2 = seq, ack
         return not tcb.fin_queued or self._fin_acknowledged(tcb, now)

@@ -15,7 +15,7 @@ from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections
 from stack.tcp.output import Output
 from stack.tcp.state import State
-from stack.tcp.tcb import Tcb
+from stack.tcp.tcb import NOBODY, Tcb
 
 
 class Timers:
@@ -106,9 +106,17 @@ class Timers:
         self._output.run(tcb, now)
 
     def _persist(self, tcb: Tcb, now: int) -> None:
-        """Zero-window probes, with exponential back-off, for ever (MUST-35 to MUST-37)."""
+        """Zero-window probes, with exponential back-off, for ever (MUST-35 to MUST-37).
+
+        For ever, while somebody wants to write; what a closed socket left behind is given up like
+        anything else, or a peer could fill our memory with it.
+        """
         self.counters["persists"] += 1
         config = self._config
+        if tcb.owner is NOBODY and tcb.persist_backoff >= min(config.retries, 16):
+            self._output.reset(tcb)
+            self._connections.finish(tcb, ETIMEDOUT)
+            return
         tcb.persist_at = 0
         tcb.persist_backoff = min(tcb.persist_backoff + 1, 16)
         delay = min(max(tcb.rto_ns, config.persist_min_ns) << tcb.persist_backoff,

@@ -311,6 +311,23 @@ def test_close_in_fin_wait_2_times_out() -> None:
         assert t.gone
 
 
+@pytest.mark.parametrize("data", [b"never read", b""])
+def test_an_orphan_behind_a_closed_window_is_given_up(data: bytes) -> None:
+    """MUST-37 is for those who still want to write."""
+    with script() as t:
+        t.connect(win=0)
+        t.write(data) if data else None
+        t.close_socket()
+        for _ in range(40):
+            if t.gone:
+                break
+            t.world.run_until(lambda: bool(t.wire.frames) or t.gone)
+            t.drain()
+            t.inject("A", 1, 1, win=0)
+        assert t.gone
+        assert t.now_ms > 300_000
+
+
 # -- TIME-WAIT
 
 
