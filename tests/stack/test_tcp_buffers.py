@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -89,7 +90,7 @@ class SendBufferModel(RuleBasedStateMachine):
                 assert self.memory.free_bytes == self.memory.size_bytes
 
 
-TestSendBuffer = SendBufferModel.TestCase
+TestSendBuffer = pytest.mark.slow(SendBufferModel.TestCase)
 TestSendBuffer.settings = settings(max_examples=100, deadline=None, derandomize=True)
 
 
