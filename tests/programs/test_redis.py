@@ -42,7 +42,7 @@ def test_the_server_published_to_the_host(world: World) -> None:
     port = free_port()
     start(world, MINION, "run", "-p", f"{port}:6379", "--", port=6379)
     bench = world.run(
-        "redis-benchmark", "-p", str(port), "-n", "5000", "-c", "20", "-t", "ping,lrange_100", "-q"
+        "redis-benchmark", "-p", str(port), "-n", "2000", "-c", "20", "-t", "ping,lrange_100", "-q"
     ).ok()
     assert "LRANGE_100" in bench.out
 
@@ -51,7 +51,7 @@ def test_the_client_towards_the_host(world: World) -> None:
     port = free_port()
     start(world, port=port)
     bench = world.minion(
-        "run", "--", "redis-benchmark", "-h", HOST, "-p", str(port), "-n", "5000", "-c", "20",
+        "run", "--", "redis-benchmark", "-h", HOST, "-p", str(port), "-n", "2000", "-c", "20",
         "-t", "set,get,mset", "-q", "-d", "1000",
     ).ok()  # fmt: skip
     assert "MSET" in bench.out

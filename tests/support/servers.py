@@ -94,7 +94,7 @@ class FileServer(ThreadingHTTPServer):
         self.server_close()
 
 
-Script = Callable[[socket.socket], None]
+Script = Callable[[socket.socket], object]
 
 
 class Peer:
