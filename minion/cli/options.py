@@ -44,6 +44,13 @@ class Options:
             raise UsageError(f"--baud {self.baud}: 0 (as fast as it goes), or at least 1200")
         for text in self.publish:
             publication(text)
+        for text in self.dns:
+            ipv4(text, "--dns")
+        if self.address:
+            cidr(self.address, "--address")
+        _name, _, host = self.netdev.partition(",")
+        if host:
+            cidr(host, "--netdev tap")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,6 +69,16 @@ def publication(text: str) -> Publication:
     if len(parts) != 3 or not all(p.isdigit() and 0 < int(p) < 65536 for p in parts[1:]):
         raise UsageError(f"-p {text}: use HOSTPORT:PORT or ADDRESS:HOSTPORT:PORT, e.g. 8080:80")
     return Publication(parts[0], int(parts[1]), int(parts[2]))
+
+
+def ipv4(text: str, what: str) -> str:
+    """An address."""
+    from ipaddress import IPv4Address
+
+    try:
+        return str(IPv4Address(text))
+    except ValueError:
+        raise UsageError(f"{what} {text}: use an IPv4 address, e.g. 9.9.9.9") from None
 
 
 def cidr(text: str, what: str) -> tuple[str, int]:
