@@ -57,7 +57,7 @@ class Options:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Options:
-        known = {name: values[name] for name in cls.__slots__ if name in values}
+        known = {name: value for name, value in values.items() if name in cls.__slots__}
         return cls(**known)
 
 

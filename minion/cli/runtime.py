@@ -104,10 +104,13 @@ class Place:
         self._options.write_text(json.dumps(options.as_json()))
 
     def saved(self) -> Options | None:
+        """None if there are none, or they make no sense."""
         try:
-            return Options.from_json(json.loads(self._options.read_text()))
-        except (OSError, ValueError, TypeError):
+            options = Options.from_json(json.loads(self._options.read_text()))
+            options.check()
+        except (OSError, ValueError, TypeError, AttributeError, UsageError):
             return None
+        return options
 
     def forget(self) -> None:
         """Remove what must not outlive the minion."""

@@ -23,6 +23,8 @@ from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.operations import Op
 
+ADDRESSES_BYTES = 32
+"""Of an accepted connection: the peer's and its own."""
 Done = Callable[[int, int, bytes, "Channel | None"], None]
 """(result, errno, data, channel whose program end goes along)"""
 Request = Callable[[int, bytes, int, int, int, bytes, int, Done], int]
@@ -118,6 +120,10 @@ class Driver:
     # -- messages from the minion
 
     def input(self, message: bytes) -> None:
+        """One message.  Nonsense is refused, and harms nobody."""
+        if len(message) < messages.HEADER.size:
+            self.counters["refused"] += 1
+            return
         kind, op, _, reqno, chan, a, b, _c = messages.HEADER.unpack_from(message)
         data = message[messages.HEADER.size :]
         if kind == RESPONSE:
@@ -158,6 +164,10 @@ class Driver:
 
     def _accepted(self, listener: Channel | None, number: int, addresses: bytes) -> None:
         """A connection is ready: its descriptor goes into the listener's channel."""
+        fresh = number >= messages.SERVER_CHANNELS and number not in self.channels
+        if not fresh or len(addresses) != ADDRESSES_BYTES:
+            self.counters["refused"] += 1
+            return
         try:
             child = self._create(number, False, listener.pid if listener is not None else 0)
         except OSError:
