@@ -101,11 +101,8 @@ def test_nginx_as_a_plain_user(user_world: World, files: Files) -> None:
     serve_everything(user_world, files)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="root's nginx drops its workers to www-data, which cannot reach the control socket",
-)
 def test_nginx_as_root(world: World, files: Files) -> None:
+    """Its workers drop to www-data, which cannot reach the folder with the control socket."""
     if os.getuid():
         pytest.skip("needs root")
     serve_everything(world, files)

@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,10 @@ from servers import FileServer, make_file
 from world import User, World
 
 __all__ = ["files", "plain_user", "server", "user_world", "world"]
+
+
+_users = count()
+"""Each folder that imports the fixtures has its own."""
 
 
 @pytest.fixture
@@ -26,11 +31,12 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder of files, and their SHA-256."""
     folder = tmp_path_factory.mktemp("files")
     sizes = {"200M": 200_000_000, "20M": 20_000_000, "1M": 1_000_000, "10k": 10_000}
-    return folder, {name: make_file(folder / name, size) for name, size in sizes.items()}
+    yield folder, {name: make_file(folder / name, size) for name, size in sizes.items()}
+    shutil.rmtree(folder)  # pytest would keep them
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def plain_user() -> Iterator[User | None]:
         return
     if shutil.which("useradd") is None:
         pytest.skip("useradd is missing: no plain user can be made")
-    name = f"mt{os.getpid()}"
+    name = f"mt{os.getpid()}x{next(_users)}"
     subprocess.run(["useradd", "-M", "-s", "/bin/sh", name], check=True, capture_output=True)
     entry = pwd.getpwnam(name)
     try:
