@@ -10,7 +10,9 @@ from servers import Peer
 from world import HOST, MINION, World, eventually
 
 pytestmark = pytest.mark.slow
-RSS_SLACK_KB = 3_000
+RSS_SLACK_KB = 8_000
+"""Less than one kB per connection: TIME-WAIT (a minute, at most 8192 of them on each of the two
+stacks) may still be filling up.  What a forgotten connection holds is counted beside it."""
 ROUNDS, CONNECTIONS = 50, 200
 
 CLIENT = """
@@ -70,7 +72,7 @@ class Account:
 @pytest.mark.parametrize("copy", ["dma", "serial"])
 @pytest.mark.parametrize("where", ["host", "loopback"])
 def test_nothing_is_left(world: World, copy: str, where: str) -> None:
-    whole = (copy, where) == ("dma", "host")  # the others are shorter, and say less of memory
+    whole = (copy, where) == ("dma", "host")
     rounds = ROUNDS if whole else 5
     world.up("m", "--copy", copy)
 
@@ -83,9 +85,9 @@ def test_nothing_is_left(world: World, copy: str, where: str) -> None:
         return Account(world)
 
     with Peer(lambda connection: connection.sendall(connection.recv(4))) as peer:
-        before = turn(42 if whole else 2)  # TIME-WAIT is full then: it has a bound
+        before = turn(20 if whole else 5)
         after = turn(rounds)
     assert after.pid == before.pid
     assert after.descriptors <= before.descriptors
     assert after.free_bytes == before.free_bytes
-    assert after.rss_kb <= before.rss_kb + (RSS_SLACK_KB if whole else 4 * RSS_SLACK_KB)
+    assert after.rss_kb <= before.rss_kb + RSS_SLACK_KB
