@@ -137,8 +137,10 @@ class Board:
         for never.
         """
         self.lines.wake = None
+        timer = self.clint
         try:
-            self.clint.poll()
+            if timer.mtimecmp != clint.NEVER or self.lines.mip:
+                timer.poll()
             more = self._run()
             if self._clock.changed:
                 self._clock.program()
@@ -146,7 +148,7 @@ class Board:
             self.lines.wake = self._on_work
         if self._line:
             self._flush_console()
-        return 0 if more else self.clint.deadline_ns()
+        return 0 if more else timer.deadline_ns()
 
     def close(self) -> None:
         """Power off."""

@@ -40,6 +40,7 @@ class Kernel:
         memory = BuddyMemory(machine.ram, machine.ram_base, reserved_bytes, ram_bytes)
         interrupts = Interrupts(machine)
         scheduler = threads(interrupts)
+        scheduler.signals = machine.hart
         clock = ClintClock(machine, scheduler, boot_wall_ns)
         interrupts.on_timer = clock.interrupt
         devices = virtio.probe(machine)

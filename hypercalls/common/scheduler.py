@@ -14,6 +14,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Generator
 from types import coroutine
+from typing import Protocol
 
 from hypercalls.api import Main
 
@@ -73,6 +74,18 @@ class Softint:
             self._append(self)
 
 
+class Signals(Protocol):
+    """What says that interrupts are pending: on the minion, the hart."""
+
+    mip: int
+
+
+class AlwaysLook:
+    """Where there is nothing to look at, `deliver` finds out."""
+
+    mip = 1
+
+
 class Scheduler:
     """api.Threads."""
 
@@ -81,6 +94,8 @@ class Scheduler:
         self.crashed: Callable[[str, BaseException], None] = print_crash
         self.current: Task | None = None
         self._deliver = deliver or self._deliver_posted
+        self.signals: Signals = AlwaysLook()
+        """Interrupts are only delivered while its mip is not 0."""
         self._posted: deque[Callable[[], None]] = deque()
         self._softints: deque[Softint] = deque()
         self._runnable: deque[Task] = deque()
@@ -123,10 +138,11 @@ class Scheduler:
         deliver = self._deliver
         softints = self._softints
         runnable = self._runnable
+        signals = self.signals
         rounds = 0
         while rounds < ROUNDS:
             rounds += 1
-            interrupted = deliver()
+            interrupted = deliver() if signals.mip else False
             if softints:
                 for _ in range(len(softints)):
                     softint = softints.popleft()

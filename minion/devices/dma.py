@@ -99,6 +99,8 @@ class Dma:
             "errors": 0,
         }
         self._ram = ram
+        self._u32 = ram.u32
+        self._u64 = ram.u64
         self._irq = irq
         self._channels: dict[int, Channel] = {}
         self._requests: dict[int, int] = {}
@@ -159,12 +161,11 @@ class Dma:
                 self._bad_command = True
                 self.counters["errors"] += 1
                 return
-            u32 = self._ram.u32
+            u32 = self._u32
             index >>= 2
-            result = self._execute(
-                u32[index], u32[index + 1], self._ram.u64[index + 2 >> 1], u32[index + 4]
+            u32[index + 5] = 0xFFFF_FFFF & self._execute(
+                u32[index], u32[index + 1], self._u64[index + 2 >> 1], u32[index + 4]
             )
-            u32[index + 5] = result & 0xFFFF_FFFF
         elif offset == STATUS and value & 2:
             self._bad_command = False
 

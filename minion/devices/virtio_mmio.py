@@ -135,8 +135,13 @@ class VirtioMmio:
 
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == QUEUE_NOTIFY:
-            if self.status & (DRIVER_OK | NEEDS_RESET) == DRIVER_OK and value < len(self.queues):
-                self._notify(value)
+            live = self.status & (DRIVER_OK | NEEDS_RESET) == DRIVER_OK
+            if live and value < len(self.queues) and self.queues[value].ready:
+                self.counters["notifies"] += 1
+                try:
+                    self.backend.notify(value)
+                except RingError:
+                    self.broken()
         elif offset == INTERRUPT_ACK:
             self._isr &= ~value
             if not self._isr:
@@ -182,15 +187,6 @@ class VirtioMmio:
             queue.driver_addr = half(queue.driver_addr, offset, value)
         elif offset & ~4 == QUEUE_DEVICE:
             queue.device_addr = half(queue.device_addr, offset, value)
-
-    def _notify(self, index: int) -> None:
-        if not self.queues[index].ready:
-            return
-        self.counters["notifies"] += 1
-        try:
-            self.backend.notify(index)
-        except RingError:
-            self.broken()
 
     def _set_status(self, value: int) -> None:
         value &= 0xFF

@@ -16,6 +16,7 @@ from typing import Protocol
 from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
 from stack.netstack import Netstack
 from stack.socket.stream import StreamSocket
+from stack.tcp.state import MAY_SEND
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
@@ -99,7 +100,10 @@ class Session:
                 if self._drained(copyin):
                     return
                 continue
-            space = sock.send_space
+            tcb = sock.tcb
+            space = 0
+            if tcb is not None and tcb.state in MAY_SEND:
+                space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
             if space <= 0:
                 self._no_space()
                 return
@@ -140,7 +144,8 @@ class Session:
 
     def _no_space(self) -> None:
         tcb = self.sock.tcb
-        if tcb is not None and tcb.write_blocked:
+        if tcb is not None and tcb.state in MAY_SEND:
+            tcb.write_blocked = True
             self._pause()
             return
         # Not open for writing any more: what the program still writes goes nowhere

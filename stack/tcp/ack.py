@@ -66,7 +66,8 @@ class AckInput:
             snd.acknowledge(ack)
         tcb.dupacks = 0
         if not tcb.in_recovery:
-            newreno.acknowledged(tcb, count)
+            if tcb.cwnd_limited:  # RFC 7661: a window that was not used has not been tested
+                newreno.acknowledged(tcb, count)
         elif ack >= tcb.recover:
             newreno.leave_recovery(tcb, flight - count)
         else:

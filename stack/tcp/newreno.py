@@ -19,9 +19,7 @@ def start(tcb: Tcb, config: Config) -> None:
 
 
 def acknowledged(tcb: Tcb, count: int) -> None:
-    """New data was acknowledged outside recovery."""
-    if not tcb.cwnd_limited:
-        return  # RFC 7661: a window that was not used has not been tested
+    """New data was acknowledged outside recovery, and the window had been used."""
     if tcb.cwnd < tcb.ssthresh:
         # Bytes, not segments (RFC 3465): one acknowledgement may cover a whole super-segment, so L
         # is not limited, as in Linux.

@@ -16,7 +16,7 @@ from stack.ip.ip import Ip, Path
 from stack.tcp.state import MAY_OUTPUT, State
 from stack.tcp.tcb import MASK, Tcb
 from stack.wire import ipv4
-from stack.wire.checksum import fold, partial, pseudo_header
+from stack.wire.checksum import fold, partial
 from stack.wire.tcp import ACK, FIN, HEADER_BYTES, PSH, RST, SYN, Options, emit
 
 IP_TCP_BYTES = ipv4.HEADER_BYTES + HEADER_BYTES
@@ -78,7 +78,8 @@ class Output:
         gso_size: int, ttl: int = 0, tos: int = 0,
     ) -> None:  # fmt: skip
         header_bytes = HEADER_BYTES + len(options)
-        total = pseudo_header(src, dst, ipv4.TCP, header_bytes + length)
+        total = (src >> 16) + (src & 0xFFFF) + (dst >> 16) + (dst & 0xFFFF)  # pseudo-header
+        total += ipv4.TCP + header_bytes + length
         csum_offset = CHECKSUM_AT
         if path.interface.csum_offload:
             total = (total & 0xFFFF) + (total >> 16)
@@ -196,7 +197,7 @@ class Output:
                     length = usable
                 if length > largest:
                     length = largest
-                if length > 0:
+                if length > 0 and (length < unsent or not tcb.nodelay or tcb.cork):
                     length = self._allowed(tcb, length, unsent)
             if length < 0:
                 length = 0
