@@ -17,6 +17,7 @@ from errno import (
     ECONNABORTED,
     EINPROGRESS,
     EINVAL,
+    EIO,
     ENOSYS,
     EPROTONOSUPPORT,
 )
@@ -150,6 +151,9 @@ class Server:
                 reply = call(session, a, b, d, data)
         except OSError as error:
             reply = (-1, error.errno or EINVAL, b"")
+        except Exception as error:  # our fault: costs this request, and nobody waits for ever
+            self._crashed(f"request {op}", error)
+            reply = (-1, EIO, b"")
         self._respond(op, reqno, chan, reply)
 
     def _respond(self, op: int, reqno: int, chan: int, reply: Reply) -> None:

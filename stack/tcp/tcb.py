@@ -158,7 +158,7 @@ class Tcb:
         """Listed for output at the end of this batch."""
 
         # options
-        self.nodelay = self.cork = self.keepalive = False
+        self.nodelay = self.cork = self.keepalive = 0  # flags, set as getsockopt's integers
         self.keep_idle_ns = config.keepalive_idle_ns
         self.keep_interval_ns = config.keepalive_interval_ns
         self.keep_probes = config.keepalive_probes

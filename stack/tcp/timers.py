@@ -63,7 +63,7 @@ class Timers:
             self._output.later(tcb)
         if tcb.cork_at and tcb.cork_at <= now:
             tcb.cork_at = 0
-            tcb.cork, corked = False, tcb.cork
+            tcb.cork, corked = 0, tcb.cork
             self._output.run(tcb, now)
             tcb.cork = corked
         if tcb.rexmt_at and tcb.rexmt_at <= now:
