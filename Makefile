@@ -1,6 +1,6 @@
 # make demo    sets up, starts a minion, fetches a file through it with an unmodified curl
 # make test    sets up, runs every check and test (what CI runs)
-# make bench   the figures of docs/bench.md, measured here
+# make bench   the figures of docs/bench.md, measured here (make bench-compiled: with mypyc)
 # make help    all targets
 
 VENV ?= .venv
@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*.[ch])
 
-.PHONY: demo test check unit setup setup-programs bench clean help
+.PHONY: demo test check unit setup setup-programs bench compiled test-compiled bench-compiled clean help
 
 demo: setup
 	$(BIN)/python -m minion.cli.demo
@@ -27,6 +27,20 @@ unit: setup
 
 bench: setup
 	$(BIN)/python -m bench
+
+# The same, with the hot modules compiled by mypyc: an environment of its own, outside of which nothing changes.
+compiled:
+	test -d $(VENV)-compiled || $(PYTHON) -m venv $(VENV)-compiled
+	$(VENV)-compiled/bin/pip install --quiet --disable-pip-version-check 'setuptools>=68' wheel 'cffi>=1.16' 'mypy==2.4.1' types-cffi
+	MINION_COMPILE=1 $(VENV)-compiled/bin/pip install --quiet --disable-pip-version-check --no-build-isolation .
+
+# Real programs on the compiled minion: its command, the tests of this checkout.
+test-compiled: compiled
+	$(VENV)-compiled/bin/pip install --quiet --disable-pip-version-check 'pytest>=8' 'hypothesis>=6.100'
+	$(VENV)-compiled/bin/python -m pytest tests/e2e tests/programs
+
+bench-compiled: compiled
+	cd $(VENV)-compiled && bin/python -m bench
 
 setup: $(STAMP)
 
@@ -46,7 +60,7 @@ setup-programs:
 	fi
 
 clean:
-	rm -rf $(VENV) build *.egg-info shim/minionsocket/*.so _minionsocket*.so .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-compiled build *.egg-info shim/minionsocket/*.so _minionsocket*.so .pytest_cache .mypy_cache .ruff_cache
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
