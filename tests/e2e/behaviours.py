@@ -519,7 +519,12 @@ def waitall() -> object:
     one, two = pair()
     with one, two:
         two.settimeout(None)
-        thread = threading.Thread(target=lambda: [one.sendall(b"ab"), one.sendall(b"cd")])
+
+        def send() -> None:
+            one.sendall(b"ab")
+            one.sendall(b"cd")
+
+        thread = threading.Thread(target=send)
         thread.start()
         data = told(two.recv, 4, socket.MSG_WAITALL)
         thread.join()
@@ -559,9 +564,9 @@ def send_timeout() -> object:
     with one, two:
         one.settimeout(None)
         one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 50_000))
-        answer = 0
+        answer: object = 0
         while isinstance(answer, int):
-            answer = told(one.send, bytes(1 << 20))  # type: ignore[assignment]  # int or a name
+            answer = told(one.send, bytes(1 << 20))
         return answer
 
 
@@ -616,10 +621,12 @@ def many_bytes_both_ways() -> object:
     one, two = pair()
     with one, two:
         size = 3_000_000
-        threads = [
-            threading.Thread(target=lambda s=s: (s.sendall(bytes(size)), s.shutdown(1)))  # type: ignore[misc]  # a default
-            for s in (one, two)
-        ]
+
+        def send(sock: Sock) -> None:
+            sock.sendall(bytes(size))
+            sock.shutdown(socket.SHUT_WR)
+
+        threads = [threading.Thread(target=send, args=(sock,)) for sock in (one, two)]
         for thread in threads:
             thread.start()
         counts: list[int] = []

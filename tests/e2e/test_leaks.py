@@ -80,12 +80,12 @@ def test_nothing_is_left(world: World, copy: str, where: str) -> None:
         code = (LOOPBACK if where == "loopback" else "") + CLIENT
         host, port = ("127.0.0.1", 7000) if where == "loopback" else (HOST, peer.port)
         run = (MINION, "run", "--on", "m", "--", "python3", "-c", code, host, str(port))
-        world.run(*run, str(count), str(CONNECTIONS), timeout_s=200).ok()
+        world.run(*run, str(count), str(CONNECTIONS), timeout_s=400).ok()
         eventually("an idle minion", lambda: Account(world).idle())
         return Account(world)
 
     with Peer(lambda connection: connection.sendall(connection.recv(4))) as peer:
-        before = turn(20 if whole else 5)
+        before = turn(10 if whole else 5)
         after = turn(rounds)
     assert after.pid == before.pid
     assert after.descriptors <= before.descriptors

@@ -52,6 +52,19 @@ class End:
         self.link.send(message)
 
 
+class Timer:
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def fire(self) -> None:
+        if not self._cancelled:
+            self._call()
+
+
 class Line:
     """Two ends and a line between them that does what it is told."""
 
@@ -71,8 +84,10 @@ class Line:
     def other(self, end: End) -> End:
         return self.b if end is self.a else self.a
 
-    def call_at(self, when_ns: int, call: Callable[[], None]) -> None:
-        heapq.heappush(self._events, (when_ns, next(self._numbers), call))
+    def call_at(self, when_ns: int, call: Callable[[], None]) -> Timer:
+        timer = Timer(call)
+        heapq.heappush(self._events, (when_ns, next(self._numbers), timer.fire))
+        return timer
 
     def carry(self, end: End, data: bytes) -> None:
         fault = self.faults.pop(0) if self.faults else ""
@@ -278,4 +293,4 @@ class Conversation(RuleBasedStateMachine):
 
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestConversation.pytestmark = [pytest.mark.slow]
+TestConversation = pytest.mark.slow(TestConversation)

@@ -173,7 +173,7 @@ class Program:
             out, err = self.popen.communicate()
             seen = f"{self.seen}{out}"[-2000:]
             raise AssertionError(
-                f"hangs: {self.popen.args}\n{seen}\n{(err or '')[-2000:]}"
+                f"hangs: {self.popen.args!r}\n{seen}\n{(err or '')[-2000:]}"
             ) from None
         code = self.popen.returncode
         return Result(128 - code if code < 0 else code, self.seen + (out or ""), err or "")
