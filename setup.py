@@ -75,12 +75,12 @@ def compiled() -> list[Extension]:
         return []
     from mypyc.build import mypycify
 
-    folders = ["stack", "minion/devices", "minion/line", "hypercalls/bare", "hypercalls/common"]
+    folders = ["stack", "minion/devices", "minion/line", "minion/netdev", "hypercalls/bare"]
+    folders.append("hypercalls/common")
     files = [str(path) for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
     files += ["minion/bus.py", "minion/ram.py", "hypercalls/host/reactor.py"]
     files += [f"minion/sysproxy/{name}.py" for name in ("session", "server")]
     files += [f"minion/driver/{name}.py" for name in ("channel", "control", "driver")]
-    files += ["minion/netdev/tap.py", "minion/netdev/user/link.py"]
     built: list[Extension] = mypycify([f for f in files if not f.endswith("__init__.py")])
     return built
 
