@@ -12,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -235,6 +236,12 @@ def daemonise(place: Place, options: Options, linger_s: float) -> int:
         with contextlib.suppress(OSError):
             os.write(writer, str(error).encode())
         os._exit(2)
+    except Exception as error:  # our fault: the traceback is for the log, one line for the caller
+        for line in traceback.format_exception(error):
+            log_to_stderr(line.rstrip())
+        with contextlib.suppress(OSError):  # it was ready, and nobody waits any more
+            os.write(writer, f"internal error: {error!r}; see: minion logs {place.name}".encode())
+        os._exit(1)
     os._exit(0)
 
 
