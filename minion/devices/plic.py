@@ -148,12 +148,7 @@ class Plic:
 
     def write(self, offset: int, size: int, value: int) -> None:
         if offset == CLAIM0 and size == 4:
-            bit = 1 << value if value < SOURCES else 0
-            if bit & self._claimed & self._enable[0]:  # else ignored, as the specification has it
-                self._claimed &= ~bit
-                if self._level & bit:
-                    self._pending |= bit
-                    self._signal()
+            self._complete(0, value)
             return
         if size != 4 or offset % 4:
             raise BusError("plic: registers are 32 bits wide")

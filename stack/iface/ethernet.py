@@ -38,8 +38,6 @@ class EthernetInterface:
         self.mtu_bytes = net.mtu_bytes
         self.gso_max_bytes = net.gso_max_bytes
         self.csum_offload = net.csum_offload
-        self.accept_all = False
-        """Take in packets for any IP address, and answer ARP for none but ours (a gateway)."""
         self.counters = {"rx": 0, "tx": 0, "rx_bad": 0, "rx_other": 0}
         self._net = net
         self._clock = hyper.clock

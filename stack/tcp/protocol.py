@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import ECONNABORTED
 
-from hypercalls.api import Buffer, Hypercalls
+from hypercalls.api import Hypercalls
 from stack.callout import Callouts
 from stack.config import Config
 from stack.ip.icmp import IcmpProtocol
@@ -91,11 +91,6 @@ class TcpProtocol:
         self.segments.refuse(header, segment)
 
     # -- data
-
-    def write(self, tcb: Tcb, buffer: Buffer, offset: int, length: int) -> None:
-        """Queue bytes, which now belong to the connection until they are acknowledged, and send."""
-        tcb.snd.append(buffer, offset, length)
-        self.push(tcb)
 
     def push(self, tcb: Tcb) -> None:
         """Send what may be sent now."""

@@ -55,7 +55,6 @@ NEXT: dict[tuple[State, On], State] = {
 }
 NEXT.update({(state, E.DELETE): S.CLOSED for state in S})
 
-SYNCHRONIZED = frozenset(S) - {S.CLOSED, S.LISTEN, S.SYN_SENT, S.SYN_RECEIVED}
 MAY_SEND = frozenset((S.ESTABLISHED, S.CLOSE_WAIT))
 MAY_RECEIVE = frozenset((S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2))
 MAY_OUTPUT = frozenset(

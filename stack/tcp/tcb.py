@@ -76,12 +76,12 @@ WAITING = Waiting()
 
 class Tcb:
     __slots__ = (
-        "ack_bytes", "ack_now", "backlogged", "callout", "cork", "cork_at", "cwnd", "cwnd_limited",
+        "ack_bytes", "ack_now", "callout", "cork", "cork_at", "cwnd", "cwnd_limited",
         "delack_at", "dupacks", "error", "fin_queued", "fin_received", "in_recovery", "irs", "iss",
         "keep_at", "keep_idle_ns", "keep_interval_ns", "keep_probes", "keep_sent", "keepalive",
         "key", "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at",
         "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
-        "probe", "push_at", "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
+        "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
         "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled",
         "snd", "snd_max", "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd",
         "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq",
@@ -96,7 +96,6 @@ class Tcb:
         self.listener: object | None = None
         """Set while a passive connection waits in a listener's queues."""
         self.passive = False
-        self.backlogged = False
         self.error = 0
         """What ICMP said last: the reason given if the connection times out (MUST-47)."""
         self.trace: Trace | None = None
@@ -110,7 +109,6 @@ class Tcb:
         self.fin_queued = False
         self.sndbuf_bytes = config.sndbuf_bytes
         self.write_blocked = False
-        self.push_at = iss
 
         # receive sequence space (figure 4)
         self.irs = self.rcv_nxt = self.rcv_adv = 0
@@ -152,7 +150,6 @@ class Tcb:
         self.rexmt_at = self.persist_at = self.delack_at = self.keep_at = 0
         self.orphan_at = self.cork_at = 0
         self.persist_backoff = 0
-        self.probe = False
         self.keep_sent = 0
         self.pending = False
         """Listed for output at the end of this batch."""
