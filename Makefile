@@ -1,6 +1,6 @@
 # make demo    sets up, starts a minion, fetches a file through it with an unmodified curl
 # make test    sets up, runs every check and test (what CI runs)
-# make bench   the figures of docs/bench.md, measured here (make bench-compiled: with mypyc)
+# make bench   the figures of docs/bench.md, measured here (make bench-interpreted: not compiled)
 # make help    all targets
 
 VENV ?= .venv
@@ -8,13 +8,15 @@ PYTHON ?= python3
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*.[ch])
+INSTALLED = $(VENV)-installed
+PACKAGES = $(shell find hypercalls stack minion bench shim -name '*.py')
 
-.PHONY: demo test check unit setup setup-programs bench compiled test-compiled bench-compiled clean help
+.PHONY: demo test check unit setup setup-programs installed test-installed bench bench-interpreted clean help
 
 demo: setup
 	$(BIN)/python -m minion.cli.demo
 
-test: setup setup-programs check unit
+test: setup setup-programs check unit test-installed
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -25,22 +27,24 @@ check: setup
 unit: setup
 	$(BIN)/python -m pytest
 
-bench: setup
+# As `pip install .` gives it to users, its hot modules compiled: an environment of its own.
+installed: $(INSTALLED)/.installed
+
+$(INSTALLED)/.installed: $(SOURCES) $(PACKAGES)
+	test -d $(INSTALLED) || $(PYTHON) -m venv $(INSTALLED)
+	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check .
+	touch $@
+
+# Real programs on the installed minion: its command, the tests of this checkout.
+test-installed: installed setup-programs
+	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=8' 'hypothesis>=6.100'
+	$(INSTALLED)/bin/python -m pytest tests/e2e tests/programs
+
+bench: installed
+	cd $(INSTALLED) && bin/python -m bench
+
+bench-interpreted: setup
 	$(BIN)/python -m bench
-
-# The same, with the hot modules compiled by mypyc: an environment of its own, outside of which nothing changes.
-compiled:
-	test -d $(VENV)-compiled || $(PYTHON) -m venv $(VENV)-compiled
-	$(VENV)-compiled/bin/pip install --quiet --disable-pip-version-check 'setuptools>=68' wheel 'cffi>=1.16' 'mypy==2.4.1' types-cffi
-	MINION_COMPILE=1 $(VENV)-compiled/bin/pip install --quiet --disable-pip-version-check --no-build-isolation .
-
-# Real programs on the compiled minion: its command, the tests of this checkout.
-test-compiled: compiled
-	$(VENV)-compiled/bin/pip install --quiet --disable-pip-version-check 'pytest>=8' 'hypothesis>=6.100'
-	$(VENV)-compiled/bin/python -m pytest tests/e2e tests/programs
-
-bench-compiled: compiled
-	cd $(VENV)-compiled && bin/python -m bench
 
 setup: $(STAMP)
 
@@ -60,8 +64,9 @@ setup-programs:
 	fi
 
 clean:
-	rm -rf $(VENV) $(VENV)-compiled build *.egg-info shim/minionsocket/*.so _minionsocket*.so .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(INSTALLED) build *.egg-info shim/minionsocket/*.so _minionsocket*.so .pytest_cache .mypy_cache .ruff_cache
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
 	@echo "make check   format, lint, types, C warnings;  make unit: only the tests;  make clean"
+	@echo "make test-installed   only the tests of real programs, on the installed (compiled) minion"

@@ -66,15 +66,28 @@ libminion = Extension(
 )
 
 
-def compiled() -> list[Extension]:
-    """With MINION_COMPILE=1, the modules on the way of calls and packets as C, by mypyc.
+def wanted() -> bool:
+    """Whether to compile the hot modules: for wheels by default, in a checkout when asked to.
 
-    The same sources and the same behaviour; it takes two minutes, and mypy must be installed.
+    A checkout (`pip install -e .`) is for reading and changing; compiled modules would hide changes.
     """
-    if not os.environ.get("MINION_COMPILE"):
-        return []
-    from mypyc.build import mypycify
+    choice = os.environ.get("MINION_COMPILE", "")
+    if choice not in ("", "0", "1"):
+        sys.exit("minion: MINION_COMPILE is 1 (compile the hot modules) or 0 (do not)")
+    return choice == "1" or (not choice and "bdist_wheel" in sys.argv)
 
+
+def compiled() -> list[Extension]:
+    """The modules on the way of calls and packets as C, by mypyc: same sources, same behaviour."""
+    if not wanted():
+        return []
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        if os.environ.get("MINION_COMPILE"):
+            sys.exit("minion: MINION_COMPILE=1 needs mypy: pip install mypy")
+        print("minion: mypy is not there: the hot modules stay interpreted", file=sys.stderr)
+        return []
     folders = ["stack", "minion/devices", "minion/line", "minion/netdev", "hypercalls/bare"]
     folders.append("hypercalls/common")
     files = [str(path) for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
