@@ -69,7 +69,7 @@ libminion = Extension(
 def wanted() -> bool:
     """Whether to compile the hot modules: for wheels by default, in a checkout when asked to.
 
-    A checkout (`pip install -e .`) is for reading and changing; compiled modules would hide changes.
+    A checkout (`pip install -e .`) is for reading and changing: compiled modules would hide that.
     """
     choice = os.environ.get("MINION_COMPILE", "")
     if choice not in ("", "0", "1"):
@@ -92,7 +92,7 @@ def compiled() -> list[Extension]:
     folders.append("hypercalls/common")
     files = [str(path) for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
     files += ["minion/bus.py", "minion/ram.py", "hypercalls/host/reactor.py"]
-    files += [f"minion/sysproxy/{name}.py" for name in ("session", "server")]
+    files += [f"minion/sysproxy/{name}.py" for name in ("session", "server", "work")]
     files += [f"minion/driver/{name}.py" for name in ("channel", "control", "driver")]
     built: list[Extension] = mypycify([f for f in files if not f.endswith("__init__.py")])
     return built

@@ -80,7 +80,11 @@ def test_only_cli_and_board_wire_parts() -> None:
         "devices": ("minion.netdev.api",),  # what the NIC's cable is plugged into
         "driver": ("minion.sysproxy.messages", "minion.sysproxy.operations", "minion.devices.dma"),
         "sysproxy": ("minion.line.link",),  # server and driver speak over a link end
-        "netdev": ("minion.sysproxy.session",),  # a relay is a session with a host socket
+        # a relay is a session with a host socket
+        "netdev": (
+            "minion.sysproxy.session",
+            "minion.sysproxy.work",
+        ),
         "line": (),
     }
     for part in PARTS:

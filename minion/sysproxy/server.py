@@ -8,7 +8,6 @@ that the two ways into a socket stay in order.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from errno import (
     EAFNOSUPPORT,
@@ -23,11 +22,12 @@ from errno import (
 )
 from struct import Struct
 
-from hypercalls.api import Copy, Hypercalls, Ready
+from hypercalls.api import Copy, Hypercalls
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.operations import MINION_NONBLOCK, Op
 from minion.sysproxy.session import Session
+from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.services.resolver import Answer, Resolver
 from stack.socket import constants as c
@@ -36,13 +36,11 @@ from stack.socket.stream import StreamSocket
 from stack.wire import dns
 
 ADDRESS = Struct("<HH16s")
-RETRY_NS = 10_000_000
 EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA = -2, -3, -4, -5
 Reply = tuple[int, int, bytes]
 """(result, errno, data)"""
 OK: Reply = (0, 0, b"")
 SCRATCH_BYTES = 16 << 10
-IN, OUT = int(Ready.IN), int(Ready.OUT)
 
 
 def parse_sockaddr(data: bytes) -> tuple[int, int]:
@@ -83,6 +81,7 @@ class Server:
         self.scratch = scratch
         self.net = net
         self.copy = copy
+        self.work = SessionWork(hyper.threads, net.callouts)
         self.sessions: dict[int, Session] = {}
         self.counters = {"requests": 0, "refused": 0, "accepted": 0}
         self.copy_note: Callable[[int, int, int, bytes], bool] = lambda _op, _chan, _a, _data: False
@@ -90,11 +89,7 @@ class Server:
         self._resolver = resolver
         self._send = send
         self._next_chan = messages.SERVER_CHANNELS
-        self._ready: dict[Session, int] = {}
-        self._later: deque[Callable[[], None]] = deque()
-        self._softint = hyper.threads.softint(self._run)
-        self._crashed = hyper.threads.crashed
-        self._stalled: set[Session] = set()
+        self._threads = hyper.threads
         self._calls: dict[int, Callable[[Session, int, int, int, bytes], Reply]] = {
             Op.BIND: self._bind,
             Op.LISTEN: self._listen,
@@ -152,7 +147,7 @@ class Server:
         except OSError as error:
             reply = (-1, error.errno or EINVAL, b"")
         except Exception as error:  # our fault: costs this request, and nobody waits for ever
-            self._crashed(f"request {op}", error)
+            self._threads.crashed(f"request {op}", error)
             reply = (-1, EIO, b"")
         self._respond(op, reqno, chan, reply)
 
@@ -280,44 +275,6 @@ class Server:
 
     # -- sessions (session.SessionServer)
 
-    def ready(self, session: Session, events: Ready) -> None:
-        self._ready[session] = self._ready.get(session, 0) | int(events)
-        self._softint.schedule()
-
-    def later(self, work: Callable[[], None]) -> None:
-        self._later.append(work)
-        self._softint.schedule()
-
-    def resume_later(self, session: Session) -> None:
-        self.later(session.resume)
-
-    def retry_later(self, session: Session) -> None:
-        """Out of memory: try again when some may have been freed."""
-        if not self._stalled:
-            callouts = self.net.callouts
-            callouts.at(callouts.now() + RETRY_NS, self._retry)
-        self._stalled.add(session)
-
-    def _retry(self) -> None:
-        stalled, self._stalled = self._stalled, set()
-        for session in stalled:
-            session.resume()
-
-    def _run(self) -> None:
-        """The softint: serve channels that are ready, and work left for later."""
-        ready, self._ready = self._ready, {}
-        for session, events in ready.items():
-            try:
-                if events & OUT:
-                    session.unblock()
-                if events & IN:
-                    session.pump_in()
-            except Exception as error:  # our fault: costs this connection
-                self._crashed(f"channel {session.chan}", error)
-                session.release(reset=True)
-        for _ in range(len(self._later)):
-            self._later.popleft()()
-
     def accept(self, listener: Session) -> None:
         """Hand every connection that is ready to the driver."""
         ready = listener.sock.listener
@@ -354,8 +311,7 @@ class Server:
 
     def forget(self, session: Session) -> None:
         self.sessions.pop(session.chan, None)
-        self._ready.pop(session, None)
-        self._stalled.discard(session)
+        self.work.forget(session)
         self.copy.detach(session.chan)
 
     def restarted(self) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Protocol
 
 from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
+from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.socket.stream import StreamSocket
 from stack.tcp.state import MAY_SEND
@@ -27,18 +28,10 @@ class SessionServer(Protocol):
 
     net: Netstack
     scratch: Buffer
+    work: SessionWork
 
     @property
     def copy(self) -> Copy: ...
-
-    def ready(self, session: Session, events: Ready) -> None:
-        """Interrupt context: leave the work to a softint."""
-
-    def later(self, work: Callable[[], None]) -> None: ...
-
-    def retry_later(self, session: Session) -> None: ...
-
-    def resume_later(self, session: Session) -> None: ...
 
     def accept(self, session: Session) -> None: ...
 
@@ -85,7 +78,7 @@ class Session:
     def attach(self) -> None:
         """Begin to serve the channel."""
         self.attached = True
-        self._copy.attach(self.chan, partial(self.server.ready, self))
+        self._copy.attach(self.chan, partial(self.server.work.ready, self))
 
     # -- program to network
 
@@ -113,7 +106,7 @@ class Session:
                 self._fill = 0
                 if room is None:
                     self._pause()
-                    self.server.retry_later(self)
+                    self.server.work.retry_later(self)
                     return
             fill = self._fill
             want = min(self._room_bytes - fill, space)
@@ -192,7 +185,7 @@ class Session:
 
     def _reader_gone(self, length: int) -> int:
         """Data for a descriptor that is closed: RFC 1122, 4.2.2.13 wants a reset."""
-        self.server.later(lambda: self.release(reset=True))
+        self.server.work.later(lambda: self.release(reset=True))
         return length
 
     def readable(self) -> None:
@@ -237,7 +230,7 @@ class Session:
             tcb.sndbuf_bytes - len(tcb.snd) >= tcb.sndbuf_bytes // 2 or not tcb.flight
         ):
             tcb.write_blocked = False
-            self.server.resume_later(self)
+            self.server.work.later(self.resume)
 
     def connected(self) -> None:
         self.server.connected(self)
@@ -245,7 +238,9 @@ class Session:
     def closed(self, error: int) -> None:
         if self.sock.tcb is not None:
             self.sock.tcb.write_blocked = False
-        self.server.resume_later(self)  # nobody waits for room any more: the next news is a close
+        self.server.work.later(
+            self.resume
+        )  # nobody waits for room any more: the next news is a close
         if self.connect_done is not None:
             done, self.connect_done = self.connect_done, None
             self.sock.take_error()

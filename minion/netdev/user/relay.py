@@ -11,15 +11,14 @@ from __future__ import annotations
 import errno
 import socket
 import struct
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from select import EPOLLOUT
 
-from hypercalls.api import Ready
 from hypercalls.host.copy import SocketCopy
 from hypercalls.host.reactor import Reactor
 from minion.sysproxy.session import Session
+from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.tcp.tcb import Key
 from stack.wire import icmp
@@ -27,9 +26,7 @@ from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import Tcp
 
 Address = tuple[str, int]
-RETRY_NS = 10_000_000
 SCRATCH_BYTES = 16 << 10
-IN, OUT = int(Ready.IN), int(Ready.OUT)
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 UNREACHABLE = {
     errno.ENETUNREACH: icmp.NET_UNREACHABLE,
@@ -51,7 +48,7 @@ class Relay(Session):
             self.reset_host()
         else:
             self.pump_out()
-        self.server.later(self.release)
+        self.server.work.later(self.release)
 
     @property
     def undelivered(self) -> bool:
@@ -86,6 +83,7 @@ class TcpRelays:
             raise MemoryError("user: no memory for the gateway")
         self.scratch = scratch
         self.net = net
+        self.work = SessionWork(net.hyper.threads, net.callouts)
         self.copy = SocketCopy(reactor)
         self.relays: dict[int, Relay] = {}
         self.counters = {"outgoing": 0, "incoming": 0, "refused": 0}
@@ -94,9 +92,6 @@ class TcpRelays:
         self._wake = wake
         self._connecting: dict[Key, socket.socket] = {}
         self._number = 0
-        self._ready: dict[Session, int] = {}
-        self._later: deque[Callable[[], None]] = deque()
-        self._softint = net.hyper.threads.softint(self._run)
         net.tcp.segments.forwarder = self.forward
 
     # -- from the minion out
@@ -199,41 +194,16 @@ class TcpRelays:
 
     def forget(self, session: Session) -> None:
         relay = self.relays.pop(session.chan, None)
-        self._ready.pop(session, None)
+        self.work.forget(session)
         if relay is None:
             return
         if relay.attached:
             self.copy.detach(session.chan)
         else:
             self.copy.attach(
-                session.chan, partial(self.ready, session)
+                session.chan, partial(self.work.ready, session)
             )  # only attached channels detach
             self.copy.detach(session.chan)
-
-    def ready(self, session: Session, events: Ready) -> None:
-        self._ready[session] = self._ready.get(session, 0) | int(events)
-        self._softint.schedule()
-
-    def later(self, work: Callable[[], None]) -> None:
-        self._later.append(work)
-        self._softint.schedule()
-
-    def resume_later(self, session: Session) -> None:
-        self.later(session.resume)
-
-    def retry_later(self, session: Session) -> None:
-        callouts = self.net.callouts
-        callouts.at(callouts.now() + RETRY_NS, session.resume)
-
-    def _run(self) -> None:
-        ready, self._ready = self._ready, {}
-        for session, events in ready.items():
-            if events & OUT:
-                session.unblock()
-            if events & IN:
-                session.pump_in()
-        for _ in range(len(self._later)):
-            self._later.popleft()()
 
     def close(self) -> None:
         for host in self._connecting.values():

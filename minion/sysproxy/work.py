@@ -1,0 +1,84 @@
+"""What sessions leave to a softint: channels that are ready, buffers to try for again, the rest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from hypercalls.api import Ready, Threads
+from stack.callout import Callouts
+
+IN: Final = int(Ready.IN)
+OUT: Final = int(Ready.OUT)
+RETRY_NS: Final = 10_000_000
+"""How long a session without memory waits: some has been freed by then, or has not."""
+
+
+class Served(Protocol):
+    """What the queue needs of a session."""
+
+    chan: int
+
+    def unblock(self) -> None:
+        """Its channel has room again."""
+
+    def pump_in(self) -> None:
+        """Its channel has data."""
+
+    def resume(self) -> None:
+        """There may be memory again."""
+
+    def release(self, reset: bool) -> None: ...
+
+
+class SessionWork:
+    """One queue per server of sessions."""
+
+    def __init__(self, threads: Threads, callouts: Callouts) -> None:
+        self._threads = threads
+        self._callouts = callouts
+        self._ready: dict[Served, int] = {}
+        self._later: deque[Callable[[], None]] = deque()
+        self._stalled: set[Served] = set()
+        self._softint = threads.softint(self._run)
+
+    def ready(self, session: Served, events: Ready) -> None:
+        """Serve a channel soon.  Callable in interrupt context."""
+        self._ready[session] = self._ready.get(session, 0) | int(events)
+        self._softint.schedule()
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Call work soon, when nothing else is in the middle of something."""
+        self._later.append(work)
+        self._softint.schedule()
+
+    def retry_later(self, session: Served) -> None:
+        """Out of memory: resume the session when some may have been freed."""
+        if not self._stalled:
+            self._callouts.at(self._callouts.now() + RETRY_NS, self._retry)
+        self._stalled.add(session)
+
+    def forget(self, session: Served) -> None:
+        self._ready.pop(session, None)
+        self._stalled.discard(session)
+
+    def _retry(self) -> None:
+        stalled, self._stalled = self._stalled, set()
+        for session in stalled:
+            session.resume()
+
+    def _run(self) -> None:
+        """The softint."""
+        ready, self._ready = self._ready, {}
+        for session, events in ready.items():
+            try:
+                if events & OUT:
+                    session.unblock()
+                if events & IN:
+                    session.pump_in()
+            except Exception as error:  # our fault: costs this connection
+                self._threads.crashed(f"channel {session.chan}", error)
+                session.release(reset=True)
+        for _ in range(len(self._later)):
+            self._later.popleft()()
