@@ -31,6 +31,7 @@ NAMES = {b"one.test": ["127.0.0.1"], b"many.test": ["127.0.0.1", "127.0.0.2", "1
 HOSTS = {"127.0.0.9": b"nine.test"}
 HANG = "192.0.2.1"  # connecting there never ends (RFC 5737: nobody has this address)
 FILL = b"\0" * 60000
+WATCH_MS = 200  # how often a socket's watcher looks whether others look after it
 
 
 def sockaddr(address: tuple[str, int]) -> bytes:
@@ -143,6 +144,23 @@ class Proxied:
         self.reader.join()
         self.host.close()  # FIN, or RST: as SO_LINGER says
 
+    def watched(self) -> None:
+        """Until the program has closed it: a socket that has no other thread to notice."""
+        poll = select.poll()
+        poll.register(self.near, 0)
+        closed = False
+        while not closed:
+            closed = bool(poll.poll(WATCH_MS))
+            if self.error or self.fate != C.MINION_FATE_UNCONNECTED:
+                return  # the hang-up was ours, or its reader and writer look after it
+        self.table.pop(self.id, None)
+        try:
+            self.host.shutdown(socket.SHUT_RDWR)  # wakes accepting
+        except OSError:
+            pass  # it was not listening
+        self.host.close()
+        self.near.close()
+
     def accepting(self) -> None:
         while True:
             try:
@@ -233,6 +251,7 @@ class Server:
         host = socket.socket(head.a, head.b, head.c)
         host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         new = Proxied(self.table, self.control, host)
+        threading.Thread(target=new.watched, daemon=True).start()
         new.fill()
         return new.far
 
