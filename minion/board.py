@@ -1,12 +1,6 @@
-"""The board: QEMU's `virt` memory map, wired up.
-
-    0x00100000  test finisher (the hart's programs)       0x10001000  virtio-mmio slots 0-7, irq 1-8
-    0x02000000  CLINT                                     0x10010000  UART1: the line, irq 11
-    0x0c000000  PLIC                                      0x10020000  DMA engine, irq 12
-    0x10000000  UART0: the console, irq 10                0x80000000  RAM
+"""The board of the rump kernel: what `virt` shares, the line and the DMA engine (minion/virt.py).
 
 Devices only set pending bits; what follows from that happens in `run`, on the caller's stack.
-Slot 0 is the NIC, slot 1 the entropy device, disks follow.
 """
 
 from __future__ import annotations
@@ -14,29 +8,19 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from hypercalls.api import Hypercalls
 from hypercalls.bare import machine
 from hypercalls.bare.boot import Kernel
 from minion.bus import Bus
-from minion.devices import clint, plic
+from minion.devices import clint
 from minion.devices.dma import Dma
 from minion.devices.line_uart import LineUart
 from minion.devices.lines import Lines
-from minion.devices.uart import Uart16550
-from minion.devices.virtio_blk import VirtioBlk
-from minion.devices.virtio_mmio import VirtioMmio
-from minion.devices.virtio_net import VirtioNet
-from minion.devices.virtio_rng import VirtioRng
 from minion.netdev.api import Netdev
 from minion.ram import Ram
+from minion.virt import DISKS, Virt, with_mmio
 
-SOURCES = {
-    machine.UART0_IRQ: "uart0",
-    machine.UART1_IRQ: "uart1",
-    machine.DMA_IRQ: "dma",
-}
 CONSOLE_LINE = 1024
 
 
@@ -74,27 +58,26 @@ class Board:
 
         reserved_bytes at the start of RAM are not the rump kernel's: programs are loaded there.
         """
-        if len(block) > machine.VIRTIO_SLOTS - 2:
+        if len(block) > DISKS:
             raise ValueError("board: at most six disks")
         self.console = console
         self._on_work: Callable[[], None] | None = None
-        self.ram = Ram(ram_bytes, machine.RAM)
-        self.bus = Bus(self.ram)
-        self.lines = Lines()
-        self.clint = clint.Clint(now_ns, self.lines)
-        self.plic = plic.Plic(self.lines)
-        self.uart0 = Uart16550(self._console_byte, self._irq(machine.UART0_IRQ))
-        self.uart1 = LineUart(self.ram, self._irq(machine.UART1_IRQ))
-        self.dma = Dma(self.ram, self._irq(machine.DMA_IRQ))
-        mac = mac or b"\xb2\x0a" + getrandom(4)
+        virt = self._virt = Virt(ram_bytes, now_ns, self._console_byte)
+        self.ram = virt.ram
+        self.bus = virt.bus
+        self.lines = virt.lines
+        self.clint = virt.clint
+        self.plic = virt.plic
+        self.uart0 = virt.uart0
+        self.uart1 = LineUart(self.ram, virt.irq(machine.UART1_IRQ))
+        self.dma = Dma(self.ram, virt.irq(machine.DMA_IRQ))
+        self.bus.attach(machine.UART1, 0x1000, self.uart1)
+        self.bus.attach(machine.DMA, 0x1000, self.dma)
         self.netdev = netdev
-        self.nic = VirtioNet(self.ram, netdev, mac, mtu_bytes, self._irq(machine.VIRTIO_IRQ))
-        self.rng = VirtioRng(self.ram, getrandom, self._irq(machine.VIRTIO_IRQ + 1))
-        self.disks = [
-            VirtioBlk(self.ram, path, read_only, f"vd{n}", self._irq(machine.VIRTIO_IRQ + 2 + n))
-            for n, (path, read_only) in enumerate(block)
-        ]
-        self._map()
+        self.nic = virt.add_net(netdev, mac or b"\xb2\x0a" + getrandom(4), mtu_bytes)
+        self.rng = virt.add_rng(getrandom)
+        self.disks = virt.add_disks(block)
+        virt.close_slots()
         self._line = bytearray()
         core = Core(self.ram, self.bus, self.lines, self.clint)
         self.kernel = Kernel(core, params or {}, wall_ns(), reserved_bytes)
@@ -113,22 +96,6 @@ class Board:
     @on_work.setter
     def on_work(self, function: Callable[[], None] | None) -> None:
         self._on_work = self.lines.wake = function
-
-    def _irq(self, source: int) -> Callable[[bool], None]:
-        return partial(self.plic.drive, source)
-
-    def _map(self) -> None:
-        bus = self.bus
-        bus.attach(machine.CLINT, clint.LENGTH, self.clint)
-        bus.attach(machine.PLIC, plic.LENGTH, self.plic)
-        bus.attach(machine.UART0, 0x100, self.uart0)
-        bus.attach(machine.UART1, 0x1000, self.uart1)
-        bus.attach(machine.DMA, 0x1000, self.dma)
-        slots: list[VirtioMmio | Empty] = [self.nic.mmio, self.rng.mmio]
-        slots += [disk.mmio for disk in self.disks]
-        slots += [Empty()] * (machine.VIRTIO_SLOTS - len(slots))
-        for slot, device in enumerate(slots):
-            bus.attach(machine.VIRTIO + slot * machine.VIRTIO_STRIDE, 0x1000, device)
 
     def run(self) -> int | None:
         """Interrupts, softints and threads until idle.
@@ -169,11 +136,6 @@ class Board:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Everything accounted, by device."""
-        served = {
-            SOURCES.get(source, f"virtio{source - machine.VIRTIO_IRQ}"): count
-            for source, count in enumerate(self.plic.interrupts)
-            if count
-        }
         memory = self.kernel.memory
         table = {
             "memory": {"size_bytes": memory.size_bytes, "free_bytes": memory.free_bytes},
@@ -182,19 +144,9 @@ class Board:
             "dma": self.dma.account(),
             "nic": self.nic.account(),
             "netdev": self.netdev.counters,
-            "rng": {**self.rng.counters, **self.rng.mmio.counters},
-            "interrupts": {"timer": self.clint.counters["interrupts"], **served},
+            "rng": with_mmio(self.rng),
+            "interrupts": self._virt.served(),
         }
         for n, disk in enumerate(self.disks):
-            table[f"vd{n}"] = {**disk.counters, **disk.mmio.counters}
+            table[f"vd{n}"] = with_mmio(disk)
         return {name: dict(values) for name, values in table.items()}
-
-
-class Empty:
-    """A virtio-mmio slot with nothing in it: device number 0 (4.2.2)."""
-
-    def read(self, offset: int, _size: int) -> int:
-        return {0: 0x74726976, 4: 2}.get(offset, 0)
-
-    def write(self, _offset: int, _size: int, _value: int) -> None:
-        """Nothing listens."""

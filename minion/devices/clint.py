@@ -28,6 +28,12 @@ class Clint:
         self.mtimecmp = NEVER
         self.counters = {"interrupts": 0}
 
+    def reset(self) -> None:
+        """mtime goes on."""
+        self.mtimecmp = NEVER
+        self._msip = 0
+        self._lines.clear(MTIP_BIT | MSIP_BIT)
+
     def mtime(self) -> int:
         return self.now_ns() // TICK_NS
 

@@ -45,6 +45,15 @@ class Plic:
         self.interrupts = [0] * SOURCES
         """Claims per source."""
 
+    def reset(self) -> None:
+        """Sources that are up stay up."""
+        self._priority = [0] * SOURCES
+        self._enable = [0] * CONTEXTS
+        self._threshold = [0] * CONTEXTS
+        self._claimed = 0
+        self._pending = self._level
+        self._configure()
+
     def drive(self, source: int, level: bool) -> None:
         """The source's line goes up or down; an interrupt nobody claimed goes with it."""
         bit = 1 << source

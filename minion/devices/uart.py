@@ -45,9 +45,22 @@ class Uart16550:
         self._overrun = False
         self.counters = {"rx_bytes": 0, "tx_bytes": 0, "rx_overruns": 0}
 
+    def reset(self) -> None:
+        """What was received and not read is lost."""
+        self._fifo.clear()
+        self._ier = self._lcr = self._mcr = self._scr = self._fcr = 0
+        self._divisor = [0, 0]
+        self._tx_interrupt = self._overrun = False
+        self._update()
+
+    @property
+    def room(self) -> int:
+        """How many bytes `receive` would not lose."""
+        return FIFO_LIMIT - len(self._fifo)
+
     def receive(self, data: bytes) -> None:
         """Bytes arrive; what does not fit into the FIFO is lost, as on the wire."""
-        room = FIFO_LIMIT - len(self._fifo)
+        room = self.room
         if len(data) > room:
             self._overrun = True
             self.counters["rx_overruns"] += len(data) - room

@@ -1,0 +1,242 @@
+"""The machine that machine code boots on: `virt` with a RISC-V hart and nothing else on it.
+
+Theory of operation.  `run` is an idle function of the reactor: it lets the engine run for about a
+millisecond, then the reactor looks at its descriptors (console, netdev, debugger) and calls again.
+A hart that waits for interrupts is not run: the reactor sleeps until the timer is due or a device
+has raised its line.  The finisher, HTIF and the debugger stop the engine within a slice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from minion.boot import loader, rom
+from minion.boot.map import FINISHER, ROM, ROM_LENGTH
+from minion.boot.tree import board_tree
+from minion.devices import finisher
+from minion.devices.finisher import Finisher
+from minion.fdt import emit
+from minion.hart.config import RV64, Isa
+from minion.hart.cost import DEFAULT, Cost
+from minion.hart.state import Hart, Stop
+from minion.netdev.api import Netdev
+from minion.virt import DISKS, Virt, with_mmio
+
+SLICE_NS: Final = 1_000_000
+"""How long the engine runs at a time: what a key, a packet and the timer may have to wait."""
+SLICE_MIN: Final = 64
+SLICE_MAX: Final = 1 << 20
+OUTPUT_MAX: Final = 4096
+LIMIT_STATUS: Final = 124
+"""As timeout(1) exits."""
+
+
+class Engine(Protocol):
+    def run(self, limit: int) -> Stop: ...
+
+
+class Debugger(Protocol):
+    """Who is told when the hart stops at a breakpoint."""
+
+    def stopped(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Setup:
+    """What the machine is made of and what it boots."""
+
+    image: bytes
+    bios: bytes = b""
+    """Firmware that starts first; the image is then its next stage, in S mode."""
+    isa: Isa = RV64
+    cost: Cost = DEFAULT
+    ram_bytes: int = 64 << 20
+    block: Sequence[tuple[str, bool]] = ()
+    bootargs: str = ""
+    limit: int | None = None
+    """Instructions after which the machine ends."""
+    terminal: tuple[int, int] = (0, 0)
+    """Columns and rows, for the virtio console."""
+    mac: bytes = b"\x52\x54\x00\x12\x34\x56"
+    """QEMU's default."""
+    mtu_bytes: int = 1500
+    now_ns: Callable[[], int] = time.monotonic_ns
+    getrandom: Callable[[int], bytes] = field(default=os.urandom)
+
+
+class Machine:
+    def __init__(
+        self,
+        setup: Setup,
+        engine: Callable[[Hart], Engine],
+        output: Callable[[bytes], None],
+        netdev: Netdev | None = None,
+    ) -> None:
+        """output: takes what the consoles write.  ElfError, OSError (a disk)."""
+        if len(setup.block) >= DISKS:  # the console has the last slot
+            raise ValueError(f"machine: at most {DISKS - 1} disks")
+        self.setup = setup
+        self.status: int | None = None
+        """Exit status, once the machine has ended."""
+        self.debugger: Debugger | None = None
+        self.paused = False
+        """By the debugger: not run."""
+        self._output = output
+        self._pending = bytearray()
+        self._slice = SLICE_MIN
+        self._reset = False
+        virt = self.virt = Virt(setup.ram_bytes, setup.now_ns, self._transmit)
+        self.netdev = netdev
+        self.nic = virt.add_net(netdev, setup.mac, setup.mtu_bytes) if netdev is not None else None
+        self.rng = virt.add_rng(setup.getrandom)
+        self.disks = virt.add_disks(setup.block)
+        self.console = virt.add_console(self._transmit_all, *setup.terminal)
+        virt.close_slots()
+        self._rom = rom.Rom()
+        virt.bus.attach(ROM, ROM_LENGTH, self._rom)
+        virt.bus.attach(FINISHER, finisher.LENGTH, Finisher(self.finish, self._want_reset))
+        self._read_programs()
+        timer = virt.clint.mtime
+        self.hart = Hart(virt.bus, virt.ram, virt.lines, setup.isa, time=timer, cost=setup.cost)
+        self.engine = engine(self.hart)
+        self.power_on()
+
+    # -- power on
+
+    def _read_programs(self) -> None:
+        setup, ram = self.setup, self.virt.ram
+        self.programs = [loader.read(setup.bios or setup.image, setup.isa, ram.base)]
+        if setup.bios:
+            addr = loader.next_stage(self.programs[0].end, setup.isa.xlen)
+            self.programs.append(loader.read(setup.image, setup.isa, addr))
+        loader.check(self.programs, ram)
+        self.tree = emit(board_tree(setup.isa, ram.size, setup.bootargs))
+        used_to = max(program.end for program in self.programs)
+        self.tree_addr = loader.tree_address(ram, len(self.tree), used_to)
+        first = self.programs[0]
+        following = self.programs[1].start if setup.bios else first.start
+        self._rom.data = rom.contents(setup.isa.xlen, first.entry, self.tree_addr, following)
+
+    def power_on(self) -> None:
+        """The programs anew, as after QEMU's reset: the rest of RAM keeps what it holds."""
+        ram = self.virt.ram
+        for program in self.programs:
+            loader.place(program, ram)
+        tree = ram.span(self.tree_addr, len(self.tree))
+        assert tree is not None
+        tree[:] = self.tree
+        self.virt.reset()
+        self.hart.reset(ROM)
+
+    def finish(self, status: int) -> None:
+        """End the machine; also called within stores."""
+        self.status = status
+        self.hart.stop(Stop.HALT)
+
+    def _want_reset(self) -> None:
+        self._reset = True
+        self.hart.stop(Stop.HALT)
+
+    # -- run
+
+    @property
+    def on_work(self) -> Callable[[], None] | None:
+        """Called when an interrupt rises outside of run: see to it that run is called."""
+        return self.virt.lines.wake
+
+    @on_work.setter
+    def on_work(self, function: Callable[[], None] | None) -> None:
+        self.virt.lines.wake = function
+
+    def run(self) -> int | None:
+        """A slice.  When to call again: 0 at once, None not before something happens."""
+        if self.status is not None or self.paused:
+            return None
+        limit = self._slice
+        if self.setup.limit is not None:
+            limit = min(limit, self.setup.limit - self.hart.instret)
+            if limit <= 0:
+                self.status = LIMIT_STATUS
+                return None
+        timer = self.virt.clint
+        timer.poll()
+        before = time.monotonic_ns()
+        stop = self.engine.run(limit)
+        if stop == Stop.LIMIT:
+            self._adapt(time.monotonic_ns() - before)
+        if self._pending:
+            self._flush()
+        return self._stopped(stop)
+
+    def _adapt(self, took_ns: int) -> None:
+        """Keep a slice at about SLICE_NS, however fast the engine is on this code."""
+        if took_ns > 2 * SLICE_NS:
+            self._slice = max(self._slice // 2, SLICE_MIN)
+        elif took_ns < SLICE_NS // 2:
+            self._slice = min(self._slice * 2, SLICE_MAX)
+
+    def _stopped(self, stop: Stop) -> int | None:
+        """The engine has returned."""
+        if stop == Stop.WFI:
+            return self.virt.clint.deadline_ns()
+        if stop == Stop.BREAK:
+            self.paused = True
+            if self.debugger is not None:
+                self.debugger.stopped()
+            return None
+        if self._reset:
+            self._reset = False
+            self.power_on()
+        return None if self.status is not None else 0
+
+    # -- consoles
+
+    def receive(self, data: bytes) -> None:
+        """Somebody types at UART0.  No more than `room` bytes, or some are lost."""
+        self.virt.uart0.receive(data)
+
+    def _transmit(self, byte: int) -> None:
+        self._pending.append(byte)
+        if len(self._pending) >= OUTPUT_MAX:
+            self._flush()
+
+    def _transmit_all(self, data: bytes) -> None:
+        self._pending += data
+        if len(self._pending) >= OUTPUT_MAX:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._output(bytes(self._pending))
+        self._pending.clear()
+
+    # -- the end
+
+    def close(self) -> None:
+        """Power off."""
+        if self._pending:
+            self._flush()
+        if self.netdev is not None:
+            self.netdev.close()
+        for disk in self.disks:
+            disk.close()
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Everything accounted, by device."""
+        virt = self.virt
+        table = {
+            "hart": {"instructions": self.hart.instret, "cycles": self.hart.cycles},
+            "uart0": virt.uart0.counters,
+            "rng": with_mmio(self.rng),
+            "console": with_mmio(self.console),
+            "interrupts": virt.served(),
+        }
+        if self.nic is not None and self.netdev is not None:
+            table["nic"] = self.nic.account()
+            table["netdev"] = self.netdev.counters
+        for n, disk in enumerate(self.disks):
+            table[f"vd{n}"] = with_mmio(disk)
+        return {name: dict(values) for name, values in table.items()}
