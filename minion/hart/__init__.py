@@ -1,0 +1,1 @@
+"""The RISC-V hart: state, decoding, semantics, engines."""

@@ -1,0 +1,159 @@
+"""The plain engine: a block is a list of instructions with their operands bound.
+
+Theory of operation.  Inside a block nothing is counted or looked at: its instructions cannot
+change the hart's mode, its length and cost are known.  After each block the interrupt lines are
+looked at.  A trap in the middle of a block is found again by how far the iterator over it has come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import length_hint
+
+from minion.hart import privilege
+from minion.hart.blocks import Blocks, Straight
+from minion.hart.csr import MIE
+from minion.hart.encoding import Kind
+from minion.hart.fields import Cause
+from minion.hart.state import Hart, Stop
+from minion.hart.trap import Trap
+
+Operation = Callable[[], int | None]
+
+
+def nothing() -> None:
+    """The end of a block that ends without a branch."""
+
+
+class Block:
+    __slots__ = ("cost", "count", "end", "last", "operations", "straight", "system", "taken")
+
+    def __init__(self, h: Hart, straight: Straight) -> None:
+        costs = h.cost.table()
+        bound: list[Operation] = [partial(d.function, h, *d.operands) for d in straight.code]
+        kind = straight.code[-1].kind
+        self.straight = straight
+        self.end = straight.end
+        self.count = len(bound)
+        self.cost = sum([costs[d.kind] for d in straight.code])
+        self.taken = h.cost.taken if kind is Kind.BRANCH else 0
+        self.system = kind is Kind.SYSTEM
+        self.last = bound.pop() if kind >= Kind.BRANCH else nothing
+        self.operations = bound
+
+    def pc(self, index: int) -> int:
+        """Of the instruction with that number, or of the end."""
+        code = self.straight.code[:index]
+        if index == self.count:
+            return self.end
+        return self.straight.pc + sum([d.length for d in code])
+
+
+class Interpreter:
+    def __init__(self, hart: Hart) -> None:
+        self.hart = hart
+        self._costs = hart.cost.table()
+        self._blocks: Blocks[Block] = Blocks(hart, partial(Block, hart))
+        self._raw = 0
+
+    def run(self, limit: int) -> Stop:
+        """Execute `limit` instructions, or fewer: see Stop."""
+        h = self.hart
+        goal = h.instret + limit
+        while True:
+            if h.stopping is not None:
+                reason, h.stopping = h.stopping, None
+                return reason
+            trap = privilege.interrupt(h)
+            if h.waiting:
+                if not (h.lines.mip | h.csr.soft_mip) & h.csr.value[MIE]:
+                    return Stop.WFI
+                h.waiting = False
+            if trap is None:
+                if h.instret >= goal:
+                    return Stop.LIMIT
+                trap = self._run(goal - h.instret)
+            if trap is not None and not privilege.enter(h, trap):
+                return Stop.MONITOR
+
+    def _run(self, left: int) -> Trap | None:
+        """Blocks, until something has to be looked at.  Returns the trap that ended it."""
+        h = self.hart
+        lines, enabled = h.lines, h.enabled
+        known, find = self._blocks.map(), self._blocks.find
+        pc, budget, cycles = h.pc, left, 0
+        block = None
+        operations: list[Operation] = []
+        at = iter(operations)
+        try:
+            while left > 0 and not lines.mip & enabled and h.stopping is None:
+                block = known.get(pc)
+                if block is None:
+                    block = find(pc)
+                if block.system or block.count > left:
+                    break
+                at = iter(block.operations)
+                for operation in at:
+                    operation()
+                target = block.last()
+                left -= block.count
+                cycles += block.cost
+                if target is None:
+                    pc = block.end
+                else:
+                    pc = target
+                    cycles += block.taken
+                block = None
+        except Trap as trap:
+            self._sync(pc, budget - left, cycles)
+            if block is not None:
+                self._part(block, len(block.operations) - length_hint(at) - 1)
+                self._explain(trap, block)
+            return trap
+        self._sync(pc, budget - left, cycles)
+        return None if block is None else self._rest(block, left)
+
+    def _rest(self, block: Block, left: int) -> Trap | None:
+        """A SYSTEM instruction, or so much of a block as the budget allows."""
+        h = self.hart
+        at = iter(block.operations[:left])
+        given = length_hint(at)
+        try:
+            if block.system:
+                target = block.last()
+                h.pc = block.end if target is None else target
+                h.instret += 1
+                h.cycles += block.cost
+                return None
+            for operation in at:
+                operation()
+        except Trap as trap:
+            if not block.system:
+                self._part(block, given - length_hint(at) - 1)
+            self._explain(trap, block)
+            return trap
+        self._part(block, given)
+        return None
+
+    def _sync(self, pc: int, count: int, cycles: int) -> None:
+        h = self.hart
+        h.pc = pc
+        h.instret += count
+        h.cycles += cycles
+
+    def _part(self, block: Block, count: int) -> None:
+        """So many instructions of a block have been executed."""
+        costs = self._costs
+        self._sync(
+            block.pc(count), count, sum([costs[d.kind] for d in block.straight.code[:count]])
+        )
+
+    def _explain(self, trap: Trap, block: Block) -> None:
+        """The semantics do not know the bits of an illegal instruction."""
+        if trap.cause == Cause.ILLEGAL:
+            pc = block.straight.pc
+            for decoded in block.straight.code:
+                if pc == self.hart.pc:
+                    trap.tval = decoded.raw
+                pc += decoded.length

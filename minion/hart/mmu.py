@@ -1,0 +1,230 @@
+"""Memory as the hart sees it: virtual addresses, RAM, devices.
+
+Theory of operation.  `load` and `store` look a virtual page up in h.reads and h.writes: what is
+there is RAM that may be accessed in the present mode, and the entry is what turns an address into
+an offset in RAM.  Everything else goes the slow way: translation, protection, devices, accesses
+that are misaligned or cross a page.  The slow way fills the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from minion.bus import Bus, BusError
+from minion.hart.fields import MPP, MPP_SHIFT, MPRV, Cause, M
+from minion.hart.trap import Trap
+from minion.ram import Ram
+
+if TYPE_CHECKING:
+    from minion.hart.state import Hart
+
+PAGE: Final = 4096
+OFFSET: Final = PAGE - 1
+SHIFT: Final = 12
+
+
+class Access(IntEnum):
+    LOAD = 0
+    STORE = 1
+    FETCH = 2
+
+
+ACCESS_FAULT: Final = (Cause.LOAD_ACCESS, Cause.STORE_ACCESS, Cause.FETCH_ACCESS)
+PAGE_FAULT: Final = (Cause.LOAD_PAGE, Cause.STORE_PAGE, Cause.FETCH_PAGE)
+Watcher = Callable[[int, int], None]
+"""Called after a store, with the physical address and size of it."""
+
+
+class Mmu:
+    def __init__(self, h: Hart, bus: Bus, ram: Ram) -> None:
+        self._h = h
+        self._bus = bus
+        self.ram = ram
+        self._u8, self._u16, self._u32, self._u64 = ram.view, ram.u16, ram.u32, ram.u64
+        self._data_priv = M
+        self._tables: dict[object, tuple[dict[int, int], dict[int, int]]] = {}
+        self._watchers: dict[int, list[Watcher]] = {}
+        self.on_flush: list[Callable[[], None]] = []
+        """Called when virtual addresses may mean something else: sfence.vma, PMP."""
+        self.on_fence: list[Callable[[], None]] = []
+        """Called when code may have changed unseen: fence.i."""
+
+    def switch(self) -> None:
+        """Choose the tables for the hart's present mode."""
+        h = self._h
+        status = h.mstatus
+        self._data_priv = (status & MPP) >> MPP_SHIFT if status & MPRV and h.priv == M else h.priv
+        key = self._data_priv
+        tables = self._tables.get(key)
+        if tables is None:
+            tables = self._tables[key] = ({}, {})
+        h.reads, h.writes = tables
+        h.context = (h.priv, h.fp)
+
+    def flush(self) -> None:
+        """Forget all translations."""
+        self._tables.clear()
+        self.switch()
+        for function in self.on_flush:
+            function()
+
+    def code_changed(self) -> None:
+        for function in self.on_fence:
+            function()
+
+    def watch(self, addr: int, watcher: Watcher) -> None:
+        """Have the hart's stores to a physical page of RAM reported (devices' are not)."""
+        page = addr >> SHIFT
+        self._watchers.setdefault(page, []).append(watcher)
+        offset = (page << SHIFT) - self.ram.base
+        for _, writes in self._tables.values():
+            stale = [v for v, delta in writes.items() if (v << SHIFT) + delta == offset]
+            for virtual in stale:
+                del writes[virtual]
+
+    def unwatch(self, addr: int, watcher: Watcher) -> None:
+        page = addr >> SHIFT
+        watchers = self._watchers[page]
+        watchers.remove(watcher)
+        if not watchers:
+            del self._watchers[page]
+
+    def load(self, addr: int, size: int) -> int:
+        """`size` bytes at a virtual address, unsigned.  Raises Trap."""
+        try:
+            offset = self._h.reads[addr >> 12] + addr
+        except KeyError:
+            return self._load(addr, size)
+        if size == 8:
+            if not addr & 7:
+                return self._u64[offset >> 3]
+        elif size == 4:
+            if not addr & 3:
+                return self._u32[offset >> 2]
+        elif size == 1:
+            return self._u8[offset]
+        elif not addr & 1:
+            return self._u16[offset >> 1]
+        return self._load(addr, size)
+
+    def store(self, addr: int, size: int, value: int) -> None:
+        """0 <= value < 256**size.  Raises Trap."""
+        try:
+            offset = self._h.writes[addr >> 12] + addr
+        except KeyError:
+            self._store(addr, size, value)
+            return
+        if size == 8:
+            if not addr & 7:
+                self._u64[offset >> 3] = value
+                return
+        elif size == 4:
+            if not addr & 3:
+                self._u32[offset >> 2] = value
+                return
+        elif size == 1:
+            self._u8[offset] = value
+            return
+        elif not addr & 1:
+            self._u16[offset >> 1] = value
+            return
+        self._store(addr, size, value)
+
+    def _load(self, addr: int, size: int) -> int:
+        room = PAGE - (addr & OFFSET)
+        if size > room:
+            low = self._load(addr, room)
+            high = self._load(addr + room & self._h.isa.mask, size - room)
+            return low | high << room * 8
+        paddr = self.translate(addr, Access.LOAD, self._data_priv)
+        span = self.ram.span(paddr, size)
+        if span is None:
+            return self._device_load(addr, paddr, size)
+        self._h.reads[addr >> SHIFT] = paddr - self.ram.base - addr
+        return int.from_bytes(span, "little")
+
+    def _device_load(self, addr: int, paddr: int, size: int) -> int:
+        try:
+            if paddr & size - 1:
+                raise BusError("misaligned")
+            return self._bus.read(paddr, size)
+        except BusError:
+            raise Trap(Cause.LOAD_ACCESS, addr) from None
+
+    def _store(self, addr: int, size: int, value: int) -> None:
+        room = PAGE - (addr & OFFSET)
+        if size > room:
+            following = addr + room & self._h.isa.mask
+            self.translate(addr, Access.STORE, self._data_priv)
+            self.translate(following, Access.STORE, self._data_priv)
+            self._store(addr, room, value & (1 << room * 8) - 1)
+            self._store(following, size - room, value >> room * 8)
+            return
+        paddr = self.translate(addr, Access.STORE, self._data_priv)
+        span = self.ram.span(paddr, size)
+        if span is None:
+            self._device_store(addr, paddr, size, value)
+            return
+        span[:] = value.to_bytes(size, "little")
+        watchers = self._watchers.get(paddr >> SHIFT)
+        if watchers is None:
+            self._h.writes[addr >> SHIFT] = paddr - self.ram.base - addr
+        else:
+            for watcher in tuple(watchers):
+                watcher(paddr, size)
+
+    def _device_store(self, addr: int, paddr: int, size: int, value: int) -> None:
+        try:
+            if paddr & size - 1:
+                raise BusError("misaligned")
+            self._bus.write(paddr, size, value)
+        except BusError:
+            raise Trap(Cause.STORE_ACCESS, addr) from None
+
+    def amo_load(self, addr: int, size: int) -> int:
+        """The first half of an atomic operation; faults are those of a store."""
+        if addr & size - 1:
+            raise Trap(Cause.STORE_MISALIGNED, addr)
+        paddr = self.translate(addr, Access.STORE, self._data_priv)
+        try:
+            return self._bus.read(paddr, size)
+        except BusError:
+            raise Trap(Cause.STORE_ACCESS, addr) from None
+
+    def load_reserved(self, addr: int, size: int) -> int:
+        if addr & size - 1:
+            raise Trap(Cause.LOAD_MISALIGNED, addr)
+        value = self.load(addr, size)
+        self._h.reservation = (addr, size, value)
+        return value
+
+    def store_conditional(self, addr: int, size: int, value: int) -> int:
+        """0 if the reservation is for addr and the value there is still the one that LR saw.
+
+        As QEMU does: a failing SC does not touch memory, so it does not fault either.
+        """
+        if addr & size - 1:
+            raise Trap(Cause.STORE_MISALIGNED, addr)
+        h = self._h
+        if h.reservation is None or h.reservation[:2] != (addr, size):
+            h.reservation = None
+            return 1
+        failed = self.amo_load(addr, size) != h.reservation[2]
+        if not failed:
+            self.store(addr, size, value)
+        h.reservation = None
+        return int(failed)
+
+    def fetch(self, addr: int) -> int:
+        """The 16 bits of code at a virtual address."""
+        paddr = self.translate(addr, Access.FETCH, self._h.priv)
+        try:
+            return self._bus.read(paddr, 2)
+        except BusError:
+            raise Trap(Cause.FETCH_ACCESS, addr) from None
+
+    def translate(self, addr: int, _access: Access, _priv: int) -> int:
+        """The physical address of a virtual one.  Raises Trap."""
+        return addr
