@@ -22,6 +22,7 @@ from minion.devices.finisher import Finisher
 from minion.fdt import emit
 from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, Cost
+from minion.hart.csr import MCAUSE, MEPC, MTVAL
 from minion.hart.state import Hart, Stop
 from minion.netdev.api import Netdev
 from minion.virt import DISKS, Virt, with_mmio
@@ -31,6 +32,10 @@ SLICE_NS: Final = 1_000_000
 SLICE_MIN: Final = 64
 SLICE_MAX: Final = 1 << 20
 OUTPUT_MAX: Final = 4096
+UART_FIFO: Final = 16
+"""What a driver that clears the FIFO may lose of what is typed ahead."""
+STUCK_STATUS: Final = 70
+"""EX_SOFTWARE."""
 LIMIT_STATUS: Final = 124
 """As timeout(1) exits."""
 
@@ -82,6 +87,8 @@ class Machine:
         self.setup = setup
         self.status: int | None = None
         """Exit status, once the machine has ended."""
+        self.fault = ""
+        """Why, if nobody asked for it."""
         self.debugger: Debugger | None = None
         self.paused = False
         """By the debugger: not run."""
@@ -98,7 +105,7 @@ class Machine:
         virt.close_slots()
         self._rom = rom.Rom()
         virt.bus.attach(ROM, ROM_LENGTH, self._rom)
-        virt.bus.attach(FINISHER, finisher.LENGTH, Finisher(self.finish, self._want_reset))
+        virt.bus.attach(FINISHER, finisher.LENGTH, Finisher(self.finish, self.restart))
         self._read_programs()
         timer = virt.clint.mtime
         self.hart = Hart(virt.bus, virt.ram, virt.lines, setup.isa, time=timer, cost=setup.cost)
@@ -137,7 +144,8 @@ class Machine:
         self.status = status
         self.hart.stop(Stop.HALT)
 
-    def _want_reset(self) -> None:
+    def restart(self) -> None:
+        """Reset; also called within stores."""
         self._reset = True
         self.hart.stop(Stop.HALT)
 
@@ -160,17 +168,19 @@ class Machine:
         if self.setup.limit is not None:
             limit = min(limit, self.setup.limit - self.hart.instret)
             if limit <= 0:
+                self.fault = f"the limit of {self.setup.limit} instructions is reached"
                 self.status = LIMIT_STATUS
                 return None
         timer = self.virt.clint
         timer.poll()
+        retired = self.hart.instret
         before = time.monotonic_ns()
         stop = self.engine.run(limit)
         if stop == Stop.LIMIT:
             self._adapt(time.monotonic_ns() - before)
         if self._pending:
             self._flush()
-        return self._stopped(stop)
+        return self._stopped(stop, retired)
 
     def _adapt(self, took_ns: int) -> None:
         """Keep a slice at about SLICE_NS, however fast the engine is on this code."""
@@ -179,8 +189,10 @@ class Machine:
         elif took_ns < SLICE_NS // 2:
             self._slice = min(self._slice * 2, SLICE_MAX)
 
-    def _stopped(self, stop: Stop) -> int | None:
+    def _stopped(self, stop: Stop, retired: int) -> int | None:
         """The engine has returned."""
+        if stop == Stop.LIMIT and self.hart.instret == retired:
+            self._stuck()
         if stop == Stop.WFI:
             return self.virt.clint.deadline_ns()
         if stop == Stop.BREAK:
@@ -193,10 +205,26 @@ class Machine:
             self.power_on()
         return None if self.status is not None else 0
 
+    def _stuck(self) -> None:
+        """A trap handler that traps at its first instruction, and nothing will ever change that."""
+        hart = self.hart
+        self.fault = (
+            f"stuck: the trap handler at {hart.pc:#x} traps itself "
+            f"(mcause {hart.csr.read(MCAUSE)}, mepc {hart.csr.read(MEPC):#x}, "
+            f"mtval {hart.csr.read(MTVAL):#x})"
+        )
+        self.finish(STUCK_STATUS)
+
     # -- consoles
 
+    @property
+    def room(self) -> int:
+        """How many bytes UART0 would take now: as many as its FIFO had, were it hardware."""
+        uart = self.virt.uart0
+        return max(UART_FIFO - uart.waiting, 0) if uart.listening else 0
+
     def receive(self, data: bytes) -> None:
-        """Somebody types at UART0.  No more than `room` bytes, or some are lost."""
+        """Somebody types at UART0.  No more than `room` bytes."""
         self.virt.uart0.receive(data)
 
     def _transmit(self, byte: int) -> None:

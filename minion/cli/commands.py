@@ -355,6 +355,13 @@ def env(_args: argparse.Namespace) -> int:
     return 0
 
 
+def boot(args: argparse.Namespace) -> int:
+    from minion.cli import boot as booting  # nothing else here needs a hart
+
+    return booting.boot(args)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "up": up, "down": down, "status": status, "logs": logs, "lib": lib, "env": env,
+    "boot": boot,
 }  # fmt: skip

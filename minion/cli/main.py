@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from minion.cli import commands
+from minion.cli import boot_options, commands
 from minion.cli.options import Options, UsageError
 
 EPILOG = """examples:
@@ -79,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     logs.add_argument("name", nargs="?", default="default")
     logs.add_argument("-f", "--follow", action="store_true")
 
+    boot_options.add_parser(sub)
     sub.add_parser("lib", help="print the path of libminion.so, for LD_PRELOAD")
     sub.add_parser("env", help='print settings for the shell: eval "$(minion env)"')
     return parser

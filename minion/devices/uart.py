@@ -43,6 +43,8 @@ class Uart16550:
         self._divisor = [0, 0]
         self._tx_interrupt = False
         self._overrun = False
+        self.listening = False
+        """Somebody looks whether there are bytes: they do not fall into a UART not yet set up."""
         self.counters = {"rx_bytes": 0, "tx_bytes": 0, "rx_overruns": 0}
 
     def reset(self) -> None:
@@ -50,17 +52,17 @@ class Uart16550:
         self._fifo.clear()
         self._ier = self._lcr = self._mcr = self._scr = self._fcr = 0
         self._divisor = [0, 0]
-        self._tx_interrupt = self._overrun = False
+        self._tx_interrupt = self._overrun = self.listening = False
         self._update()
 
     @property
-    def room(self) -> int:
-        """How many bytes `receive` would not lose."""
-        return FIFO_LIMIT - len(self._fifo)
+    def waiting(self) -> int:
+        """Bytes received and not read."""
+        return len(self._fifo)
 
     def receive(self, data: bytes) -> None:
         """Bytes arrive; what does not fit into the FIFO is lost, as on the wire."""
-        room = self.room
+        room = FIFO_LIMIT - len(self._fifo)
         if len(data) > room:
             self._overrun = True
             self.counters["rx_overruns"] += len(data) - room
@@ -85,6 +87,7 @@ class Uart16550:
         if offset == IIR_FCR:
             return self._read_iir()
         if offset == LSR:
+            self.listening = True
             status = LSR_IDLE | (LSR_DATA if self._fifo else 0)
             if self._overrun:
                 self._overrun = False
@@ -128,6 +131,7 @@ class Uart16550:
             if value & IER_TX & ~self._ier:
                 self._tx_interrupt = True
             self._ier = value & 0x0F
+            self.listening = self.listening or value & IER_RX != 0
             self._update()
         elif offset == IIR_FCR:
             self._fcr = value

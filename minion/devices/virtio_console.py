@@ -42,9 +42,14 @@ class VirtioConsole:
         self._config = CONFIG.pack(columns, rows, 1, 0)
         self._held = bytearray()
 
+    @property
+    def room(self) -> int:
+        """How many bytes `receive` would not lose."""
+        return HELD - len(self._held)
+
     def receive(self, data: bytes) -> None:
         """Somebody types."""
-        room = HELD - len(self._held)
+        room = self.room
         self.counters["rx_overruns"] += max(len(data) - room, 0)
         self._held += data[:room]
         if self.mmio.queues[RX].ready and self.mmio.live:
