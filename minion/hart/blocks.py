@@ -15,7 +15,8 @@ from typing import Final, Generic, NamedTuple, TypeVar
 
 from minion.hart.decode import Decoded, Decoder
 from minion.hart.encoding import Kind
-from minion.hart.mmu import OFFSET, PAGE, Access
+from minion.hart.fields import Access
+from minion.hart.mmu import MODES, OFFSET, PAGE
 from minion.hart.state import Hart
 
 MOST: Final = 64
@@ -23,6 +24,11 @@ MOST: Final = 64
 GRANULE: Final = 16
 
 T = TypeVar("T")
+
+
+def granules(offset: int, size: int) -> int:
+    """A bit for each granule of a page that some of these bytes are in."""
+    return (2 << (offset + size - 1) // GRANULE) - (1 << offset // GRANULE)
 
 
 class Straight(NamedTuple):
@@ -74,33 +80,41 @@ class Blocks(Generic[T]):
         context = self._h.context
         found = self._maps.get(context)
         if found is None:
+            if len(self._maps) == MODES:
+                self._maps.clear()
             found = self._maps[context] = {}
         return found
 
     def find(self, pc: int) -> T:
         """The block at pc, which is then in the map.  Raises Trap if there is none to fetch."""
         h = self._h
-        paddr = h.mmu.translate(pc, Access.FETCH, h.priv)
+        paddr = h.mmu.translate(pc, Access.FETCH, h.priv, 2)
         span = h.mmu.ram.span(paddr, PAGE - (paddr & OFFSET))
-        if span is None:
+        block = None
+        if span is not None and h.pmp.whole(paddr):
+            block = self._held(paddr, pc, span)
+        if block is None:
             block = self._build(self._one(pc))
-        else:
-            page = self._page(paddr)
-            key = (pc, h.fp)
-            held = page.blocks.get(key)
-            if held is not None and self._unchanged(held, span):
-                block = held.block
-            else:
-                straight = self.decode(pc, span) or self._one(pc)
-                block = self._build(straight)
-                size = straight.end - pc & OFFSET
-                page.blocks[key] = Held(block, bytes(span[:size]), self._generation)
-                self._mark(paddr, size)
         self.map()[pc] = block
         return block
 
-    def decode(self, pc: int, span: memoryview) -> Straight | None:
-        """From pc to a branch, or the end of the page; None if the first lies across it."""
+    def _held(self, paddr: int, pc: int, span: memoryview) -> T | None:
+        """The block from the table of physical addresses, or decoded and put there."""
+        page = self._page(paddr)
+        key = (pc, self._h.fp)
+        held = page.blocks.get(key)
+        if held is None or not self._unchanged(held, span):
+            straight = self._decode(pc, span)
+            if not straight.code:
+                return None
+            size = straight.end - pc & OFFSET or PAGE
+            held = Held(self._build(straight), bytes(span[:size]), self._generation)
+            page.blocks[key] = held
+            self._mark(paddr, size)
+        return held.block
+
+    def _decode(self, pc: int, span: memoryview) -> Straight:
+        """From pc to a branch, or the end of the page.  Empty if the first lies across it."""
         code: list[Decoded] = []
         mask = self._h.isa.mask
         fp = self._h.fp
@@ -118,14 +132,20 @@ class Blocks(Generic[T]):
             at += decoded.length
             if decoded.kind >= Kind.BRANCH:
                 break
-        return Straight(pc, tuple(code), pc + at & mask) if code else None
+        return Straight(pc, tuple(code), pc + at & mask)
 
     def _one(self, pc: int) -> Straight:
         """One instruction, by halves: it lies across two pages, or not in RAM."""
         h = self._h
-        word = h.mmu.fetch(pc)
+        word, paddr = h.mmu.fetch(pc)
+        halves = [paddr]
         if word & 3 == 3:
-            word |= h.mmu.fetch(pc + 2 & h.isa.mask) << 16
+            high, paddr = h.mmu.fetch(pc + 2 & h.isa.mask)
+            halves.append(paddr)
+            word |= high << 16
+        for paddr in halves:
+            if h.mmu.ram.span(paddr, 2) is not None:
+                self._mark(paddr, 2)
         decoded = self._decoder.decode(word, pc, h.fp)
         return Straight(pc, (decoded,), pc + decoded.length & h.isa.mask)
 
@@ -137,13 +157,8 @@ class Blocks(Generic[T]):
         return page
 
     def _mark(self, paddr: int, size: int) -> None:
-        """These bytes are code; the second half of an instruction may be in the next page."""
-        while size > 0:
-            part = min(size, PAGE - (paddr & OFFSET))
-            first, last = (paddr & OFFSET) // GRANULE, ((paddr & OFFSET) + part - 1) // GRANULE
-            self._page(paddr).granules |= (2 << last) - (1 << first)
-            paddr += part
-            size -= part
+        """These bytes of a page are code."""
+        self._page(paddr).granules |= granules(paddr & OFFSET, size)
 
     def _unchanged(self, held: Held[T], span: memoryview) -> bool:
         if held.generation != self._generation:
@@ -153,10 +168,7 @@ class Blocks(Generic[T]):
         return True
 
     def _stored(self, paddr: int, size: int) -> None:
-        page = self._pages[paddr // PAGE]
-        offset = paddr & OFFSET
-        first, last = offset // GRANULE, (offset + size - 1) // GRANULE
-        if page.granules & (2 << last) - (1 << first):
+        if self._pages[paddr // PAGE].granules & granules(paddr & OFFSET, size):
             del self._pages[paddr // PAGE]
             self._h.mmu.unwatch(paddr, self._stored)
             self._flush()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from minion.hart import csrs
 from minion.hart.fields import TVM, Cause, M, S, U
 from minion.hart.trap import Trap
 
@@ -23,6 +22,7 @@ SEPC: Final = 0x141
 SCAUSE: Final = 0x142
 STVAL: Final = 0x143
 SATP: Final = 0x180
+MSTATUS: Final = 0x300
 MEDELEG: Final = 0x302
 MIDELEG: Final = 0x303
 MIE: Final = 0x304
@@ -38,30 +38,46 @@ CYCLEH: Final = 0xC80
 
 Reader = Callable[[], int]
 Writer = Callable[[int], None]
+Changer = Callable[[int, int], None]
+"""Of the bits to clear, and the bits to set then."""
 
 
 class CsrFile:
     """Each register has a value here, or a reader; a mask of writable bits, or a writer."""
 
-    __slots__ = ("_h", "_hartid", "_readers", "_writers", "masks", "names", "soft_mip", "value")
+    __slots__ = (
+        "_changers",
+        "_h",
+        "_hartid",
+        "_readers",
+        "_writers",
+        "masks",
+        "names",
+        "on_reset",
+        "soft_mip",
+        "value",
+    )
 
     def __init__(self, h: Hart, hartid: int) -> None:
         self._h = h
         self._hartid = hartid
         self._readers: dict[int, Reader] = {}
         self._writers: dict[int, Writer] = {}
+        self._changers: dict[int, Changer] = {}
         self.value: dict[int, int] = dict.fromkeys((MEDELEG, MIDELEG, MIE, SATP, MCOUNTEREN), 0)
         self.masks: dict[int, int] = {}
         self.names: dict[int, str] = {}
+        self.on_reset: list[Callable[[], None]] = []
         self.soft_mip = 0
         """SSIP, STIP and SEIP as software wrote them; the wires of h.lines are OR-ed."""
-        csrs.install(self, h)
 
     def reset(self) -> None:
         for addr in self.value:
             self.value[addr] = 0
         self.value[MHARTID] = self._hartid
         self.soft_mip = 0
+        for function in self.on_reset:
+            function()
 
     def plain(self, name: str, addr: int, writable: int = 0) -> None:
         self.names[addr] = name
@@ -69,7 +85,7 @@ class CsrFile:
         self.masks[addr] = writable & self._h.isa.mask
 
     def special(self, name: str, addr: int, reader: Reader, writer: Writer | None = None) -> None:
-        """Without a writer it ignores writes.  With both, exchange gives writer old bits too."""
+        """Without a writer it ignores writes."""
         self.names[addr] = name
         self._readers[addr] = reader
         if writer is not None:
@@ -81,6 +97,10 @@ class CsrFile:
         """For a register whose value is plain and whose writing is not."""
         self._writers[addr] = writer
 
+    def changer(self, addr: int, changer: Changer) -> None:
+        """For a register that shows more bits than are its own."""
+        self._changers[addr] = changer
+
     def read(self, addr: int) -> int:
         """As a debugger does, without a look at privilege.  KeyError if there is none."""
         reader = self._readers.get(addr)
@@ -90,6 +110,8 @@ class CsrFile:
         writer = self._writers.get(addr)
         if writer is not None:
             writer(value)
+        elif addr in self._changers:
+            self._changers[addr](-1, value)
         elif mask := self.masks[addr]:
             self.value[addr] = self.value[addr] & ~mask | value & mask
 
@@ -99,7 +121,11 @@ class CsrFile:
             raise Trap(Cause.ILLEGAL, 0)
         old = self.read(addr)
         if write:
-            self.write(addr, old & ~clear | bits)
+            changer = self._changers.get(addr)
+            if changer is None:
+                self.write(addr, old & ~clear | bits)
+            else:
+                changer(clear, bits)
         return old
 
     def allowed(self, addr: int, write: bool) -> bool:

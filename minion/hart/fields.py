@@ -29,6 +29,15 @@ class Cause(IntEnum):
     STORE_PAGE = 15
 
 
+class Access(IntEnum):
+    LOAD = 0
+    STORE = 1
+    FETCH = 2
+
+
+ACCESS_FAULT: Final = (Cause.LOAD_ACCESS, Cause.STORE_ACCESS, Cause.FETCH_ACCESS)
+PAGE_FAULT: Final = (Cause.LOAD_PAGE, Cause.STORE_PAGE, Cause.FETCH_PAGE)
+
 # mstatus (3.1.6)
 SIE: Final = 1 << 1
 MIE: Final = 1 << 3

@@ -3,17 +3,29 @@
 Theory of operation.  `load` and `store` look a virtual page up in h.reads and h.writes: what is
 there is RAM that may be accessed in the present mode, and the entry is what turns an address into
 an offset in RAM.  Everything else goes the slow way: translation, protection, devices, accesses
-that are misaligned or cross a page.  The slow way fills the tables.
+that are misaligned or cross a page.  The slow way fills the tables.  There is a pair of tables for
+each mode (privilege, satp, SUM, MXR); sfence.vma and changes of PMP empty all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from minion.bus import Bus, BusError
-from minion.hart.fields import MPP, MPP_SHIFT, MPRV, Cause, M
+from minion.hart.csr import SATP
+from minion.hart.fields import (
+    ACCESS_FAULT,
+    MPP,
+    MPP_SHIFT,
+    MPRV,
+    MXR,
+    SUM,
+    Access,
+    Cause,
+    M,
+)
+from minion.hart.paging import Scheme, Walker, scheme
 from minion.hart.trap import Trap
 from minion.ram import Ram
 
@@ -23,18 +35,12 @@ if TYPE_CHECKING:
 PAGE: Final = 4096
 OFFSET: Final = PAGE - 1
 SHIFT: Final = 12
+MODES: Final = 64
+"""Pairs of tables kept: address spaces come and go."""
 
-
-class Access(IntEnum):
-    LOAD = 0
-    STORE = 1
-    FETCH = 2
-
-
-ACCESS_FAULT: Final = (Cause.LOAD_ACCESS, Cause.STORE_ACCESS, Cause.FETCH_ACCESS)
-PAGE_FAULT: Final = (Cause.LOAD_PAGE, Cause.STORE_PAGE, Cause.FETCH_PAGE)
 Watcher = Callable[[int, int], None]
 """Called after a store, with the physical address and size of it."""
+Table = dict[int, int]
 
 
 class Mmu:
@@ -43,8 +49,10 @@ class Mmu:
         self._bus = bus
         self.ram = ram
         self._u8, self._u16, self._u32, self._u64 = ram.view, ram.u16, ram.u32, ram.u64
+        self._walker = Walker(h, bus)
         self._data_priv = M
-        self._tables: dict[object, tuple[dict[int, int], dict[int, int]]] = {}
+        self._scheme: Scheme | None = None
+        self._tables: dict[object, tuple[Table, Table]] = {}
         self._watchers: dict[int, list[Watcher]] = {}
         self.on_flush: list[Callable[[], None]] = []
         """Called when virtual addresses may mean something else: sfence.vma, PMP."""
@@ -54,14 +62,18 @@ class Mmu:
     def switch(self) -> None:
         """Choose the tables for the hart's present mode."""
         h = self._h
-        status = h.mstatus
-        self._data_priv = (status & MPP) >> MPP_SHIFT if status & MPRV and h.priv == M else h.priv
-        key = self._data_priv
+        status, satp = h.mstatus, h.csr.value[SATP]
+        priv = (status & MPP) >> MPP_SHIFT if status & MPRV and h.priv == M else h.priv
+        self._data_priv = priv
+        self._scheme = scheme(h.isa.xlen, satp)
+        key = (priv, satp, status & (SUM | MXR)) if priv < M and self._scheme else priv
         tables = self._tables.get(key)
         if tables is None:
+            if len(self._tables) == MODES:
+                self._tables.clear()
             tables = self._tables[key] = ({}, {})
         h.reads, h.writes = tables
-        h.context = (h.priv, h.fp)
+        h.context = (h.priv, satp if h.priv < M else 0, h.fp)
 
     def flush(self) -> None:
         """Forget all translations."""
@@ -138,42 +150,42 @@ class Mmu:
             low = self._load(addr, room)
             high = self._load(addr + room & self._h.isa.mask, size - room)
             return low | high << room * 8
-        paddr = self.translate(addr, Access.LOAD, self._data_priv)
+        paddr = self.translate(addr, Access.LOAD, self._data_priv, size)
         span = self.ram.span(paddr, size)
         if span is None:
-            return self._device_load(addr, paddr, size)
-        self._h.reads[addr >> SHIFT] = paddr - self.ram.base - addr
+            return self._device_load(addr, paddr, size, Access.LOAD)
+        if self._h.pmp.whole(paddr):
+            self._h.reads[addr >> SHIFT] = paddr - self.ram.base - addr
         return int.from_bytes(span, "little")
 
-    def _device_load(self, addr: int, paddr: int, size: int) -> int:
+    def _device_load(self, addr: int, paddr: int, size: int, access: Access) -> int:
         try:
             if paddr & size - 1:
                 raise BusError("misaligned")
             return self._bus.read(paddr, size)
         except BusError:
-            raise Trap(Cause.LOAD_ACCESS, addr) from None
+            raise Trap(ACCESS_FAULT[access], addr) from None
 
     def _store(self, addr: int, size: int, value: int) -> None:
         room = PAGE - (addr & OFFSET)
         if size > room:
             following = addr + room & self._h.isa.mask
-            self.translate(addr, Access.STORE, self._data_priv)
-            self.translate(following, Access.STORE, self._data_priv)
+            self.translate(following, Access.STORE, self._data_priv, size - room)
             self._store(addr, room, value & (1 << room * 8) - 1)
             self._store(following, size - room, value >> room * 8)
             return
-        paddr = self.translate(addr, Access.STORE, self._data_priv)
+        paddr = self.translate(addr, Access.STORE, self._data_priv, size)
         span = self.ram.span(paddr, size)
         if span is None:
             self._device_store(addr, paddr, size, value)
             return
         span[:] = value.to_bytes(size, "little")
         watchers = self._watchers.get(paddr >> SHIFT)
-        if watchers is None:
-            self._h.writes[addr >> SHIFT] = paddr - self.ram.base - addr
-        else:
+        if watchers is not None:
             for watcher in tuple(watchers):
                 watcher(paddr, size)
+        elif self._h.pmp.whole(paddr):
+            self._h.writes[addr >> SHIFT] = paddr - self.ram.base - addr
 
     def _device_store(self, addr: int, paddr: int, size: int, value: int) -> None:
         try:
@@ -187,11 +199,11 @@ class Mmu:
         """The first half of an atomic operation; faults are those of a store."""
         if addr & size - 1:
             raise Trap(Cause.STORE_MISALIGNED, addr)
-        paddr = self.translate(addr, Access.STORE, self._data_priv)
-        try:
-            return self._bus.read(paddr, size)
-        except BusError:
-            raise Trap(Cause.STORE_ACCESS, addr) from None
+        offset = self._h.writes.get(addr >> SHIFT)
+        if offset is not None:
+            return self._u64[offset + addr >> 3] if size == 8 else self._u32[offset + addr >> 2]
+        paddr = self.translate(addr, Access.STORE, self._data_priv, size)
+        return self._device_load(addr, paddr, size, Access.STORE)
 
     def load_reserved(self, addr: int, size: int) -> int:
         if addr & size - 1:
@@ -217,14 +229,17 @@ class Mmu:
         h.reservation = None
         return int(failed)
 
-    def fetch(self, addr: int) -> int:
-        """The 16 bits of code at a virtual address."""
-        paddr = self.translate(addr, Access.FETCH, self._h.priv)
-        try:
-            return self._bus.read(paddr, 2)
-        except BusError:
-            raise Trap(Cause.FETCH_ACCESS, addr) from None
+    def fetch(self, addr: int) -> tuple[int, int]:
+        """The 16 bits of code at a virtual address, and their physical address."""
+        paddr = self.translate(addr, Access.FETCH, self._h.priv, 2)
+        return self._device_load(addr, paddr, 2, Access.FETCH), paddr
 
-    def translate(self, addr: int, _access: Access, _priv: int) -> int:
-        """The physical address of a virtual one.  Raises Trap."""
-        return addr
+    def translate(self, addr: int, access: Access, priv: int, size: int = 1) -> int:
+        """The physical address of `size` bytes (in one page) at a virtual one.  Raises Trap."""
+        how = self._scheme
+        paddr = addr
+        if how is not None and priv < M:
+            paddr = self._walker.translate(addr, access, priv, how)
+        if not self._h.pmp.permits(paddr, size, access, priv):
+            raise Trap(ACCESS_FAULT[access], addr)
+        return paddr

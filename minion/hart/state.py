@@ -8,12 +8,13 @@ from typing import Final
 
 from minion.bus import Bus
 from minion.devices.lines import Lines
-from minion.hart import privilege
+from minion.hart import csrs, privilege
 from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, Cost
 from minion.hart.csr import CsrFile
 from minion.hart.fields import FS, M
 from minion.hart.mmu import Mmu
+from minion.hart.pmp import Pmp
 from minion.hart.trap import Trap
 from minion.ram import Ram
 
@@ -57,6 +58,7 @@ class Hart:
         "monitor",
         "mstatus",
         "pc",
+        "pmp",
         "priv",
         "reads",
         "reservation",
@@ -97,7 +99,9 @@ class Hart:
         self.reads: dict[int, int] = {}
         """Virtual page -> what to add to an address to have its offset in RAM."""
         self.writes: dict[int, int] = {}
+        self.pmp = Pmp(54 if isa.xlen == 64 else 32)
         self.csr = CsrFile(self, hartid)
+        csrs.install(self.csr, self)
         self.mmu = Mmu(self, bus, ram)
         self.load = self.mmu.load
         self.store = self.mmu.store
@@ -119,6 +123,7 @@ class Hart:
         self.enabled = 0
         """The bits of mip that interrupt the hart in its present state."""
         self.csr.reset()
+        self.pmp.reset()
         self.mmu.flush()
         self.context_changed()
 

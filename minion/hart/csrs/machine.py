@@ -15,6 +15,8 @@ EXCEPTIONS: Final = 0xB3FF
 """What can be delegated: all of table 3.6 but ecall from M."""
 S_INTERRUPTS: Final = f.SSI | f.STI | f.SEI
 M_INTERRUPTS: Final = f.MSI | f.MTI | f.MEI
+FIOM: Final = 1
+"""The field of menvcfg and senvcfg that is always there; fences are in order here anyway."""
 
 
 def install(file: CsrFile, h: Hart) -> None:
@@ -29,16 +31,23 @@ def install(file: CsrFile, h: Hart) -> None:
     file.plain("mepc", 0x341, ~1)
     file.plain("mcause", 0x342, isa.mask)
     file.plain("mtval", 0x343, isa.mask)
+    notify(file, h, 0x304)
     if supervisor:
         file.plain("medeleg", 0x302, EXCEPTIONS)
         file.plain("mideleg", 0x303, S_INTERRUPTS)
+        notify(file, h, 0x303)
     if isa.has("u"):
         file.plain("mcounteren", 0x306, 0xFFFF_FFFF)
+        file.plain("menvcfg", 0x30A, FIOM)
+    if isa.xlen == 32:
+        file.plain("mstatush", 0x310)
+        file.plain("menvcfgh", 0x31A)
+    for number, name in enumerate(("tselect", "tdata1", "tdata2", "tdata3")):
+        file.plain(name, 0x7A0 + number)  # a trigger of type 0: none (debug specification, 5.2)
     vector(file, 0x305)
     status(file, h)
     pending(file, h)
-    for addr in (0x303, 0x304):
-        notify(file, h, addr)
+    protection(file, h)
 
 
 def vector(file: CsrFile, addr: int) -> None:
@@ -53,7 +62,7 @@ def vector(file: CsrFile, addr: int) -> None:
 
 def notify(file: CsrFile, h: Hart, addr: int) -> None:
     """Registers that say which interrupts are taken."""
-    mask = file.masks.get(addr, 0)
+    mask = file.masks[addr]
 
     def write(value: int) -> None:
         file.value[addr] = value & mask
@@ -63,7 +72,7 @@ def notify(file: CsrFile, h: Hart, addr: int) -> None:
 
 
 def writable(isa: Isa) -> int:
-    """The bits of mstatus that are not read-only zero (3.1.6)."""
+    """The bits of mstatus that are not read-only (3.1.6)."""
     bits = f.MIE | f.MPIE
     if isa.has("f"):
         bits |= f.FS
@@ -78,7 +87,7 @@ def status(file: CsrFile, h: Hart) -> None:
     isa = h.isa
     mask = writable(isa)
     dirty = 1 << isa.xlen - 1
-    fixed = 0
+    fixed = 0 if isa.has("u") else f.MPP
     if isa.xlen == 64:
         fixed |= 2 << f.UXL_SHIFT if isa.has("u") else 0
         fixed |= 2 << f.SXL_SHIFT if isa.has("s") else 0
@@ -97,12 +106,47 @@ def status(file: CsrFile, h: Hart) -> None:
 
 
 def pending(file: CsrFile, h: Hart) -> None:
+    """mip: reading shows the wires too; setting bits of it must not catch them (3.1.9)."""
     mask = S_INTERRUPTS if h.isa.has("s") else 0
 
     def read() -> int:
         return h.lines.mip | file.soft_mip
 
-    def write(value: int) -> None:
-        file.soft_mip = value & mask
+    def change(clear: int, bits: int) -> None:
+        file.soft_mip = (file.soft_mip & ~clear | bits) & mask
 
-    file.special("mip", 0x344, read, write)
+    file.special("mip", 0x344, read)
+    file.changer(0x344, change)
+
+
+def protection(file: CsrFile, h: Hart) -> None:
+    """pmpcfg and pmpaddr (3.7.1)."""
+    per_register = h.isa.xlen // 8
+    for index in range(16):
+        configuration(file, h, index, per_register)
+
+        def read(index: int = index) -> int:
+            return h.pmp.addr[index]
+
+        def write(value: int, index: int = index) -> None:
+            h.pmp.write_addr(index, value)
+            h.mmu.flush()
+
+        file.special(f"pmpaddr{index}", 0x3B0 + index, read, write)
+
+
+def configuration(file: CsrFile, h: Hart, entry: int, per_register: int) -> None:
+    """The register whose first entry this is."""
+    if entry % per_register:
+        return
+    entries = range(entry, entry + per_register)
+
+    def read() -> int:
+        return sum([h.pmp.cfg[n] << (n - entry) * 8 for n in entries])
+
+    def write(value: int) -> None:
+        for n in entries:
+            h.pmp.write_cfg(n, value >> (n - entry) * 8 & 0xFF)
+        h.mmu.flush()
+
+    file.special(f"pmpcfg{entry // 4}", 0x3A0 + entry // 4, read, write)
