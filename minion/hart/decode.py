@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from minion.hart.config import Isa
 from minion.hart.encoding import Encoding, Kind, encodings
 from minion.hart.fields import Cause
-from minion.hart.isa import Semantics, rv_a, rv_c, rv_i, rv_m, system, zicsr
+from minion.hart.isa import Semantics, rv_a, rv_c, rv_d, rv_f, rv_i, rv_m, system, zicsr
 from minion.hart.state import Hart
 from minion.hart.trap import Trap
 
@@ -82,6 +82,10 @@ def functions(isa: Isa) -> dict[str, Semantics]:
         found |= rv_m.multiply(isa.xlen)
     if isa.has("a"):
         found |= rv_a.atomic(isa.xlen)
+    if isa.has("f"):
+        found |= rv_f.single(isa.xlen)
+    if isa.has("d"):
+        found |= rv_d.double(isa.xlen)
     return {name.rstrip("_").replace("_", "."): function for name, function in found.items()}
 
 
