@@ -24,7 +24,7 @@ pytestmark = [
     ),
 ]
 MODES = 4
-CASES = 200_000 if LONG else 1_000
+CASES = 200_000 if LONG else 4_000
 """Per operation and mode."""
 FACTORIES = {
     "add": addition.addition,

@@ -13,7 +13,7 @@ from minion.hart.softfloat import addition, comparison, conversion, division, mu
 from minion.hart.softfloat.format import F32, F64, Format
 
 FORMATS = [pytest.param((F32, SINGLE), id="f32"), pytest.param((F64, DOUBLE), id="f64")]
-CASES = 100_000 if LONG else 400
+CASES = 100_000 if LONG else 1_000
 """Per operation, format and mode."""
 RANGES = [(-(2**31), 2**31 - 1), (0, 2**32 - 1), (-(2**63), 2**63 - 1), (0, 2**64 - 1)]
 

@@ -74,14 +74,18 @@ def moves(xlen: int) -> dict[str, Semantics]:
     return table(fld, fsd, fmv_x_d, fmv_d_x) if xlen == 64 else table(fld, fsd)
 
 
+def to_single() -> Unary:
+    slow = floating.unary(conversion.between(F64, F32), result_box=BOX)
+    return floating.quick(host_conversion.narrowing, slow)
+
+
+def to_double() -> Unary:
+    slow = floating.unary(conversion.between(F32, F64), BOX)
+    return floating.quick(host_conversion.widening, slow)
+
+
 def formats() -> dict[str, Semantics]:
-    narrow = floating.quick(
-        host_conversion.narrowing,
-        floating.unary(conversion.between(F64, F32), result_box=BOX),
-    )
-    widen = floating.quick(
-        host_conversion.widening, floating.unary(conversion.between(F32, F64), BOX)
-    )
+    narrow, widen = to_single(), to_double()
 
     def fcvt_s_d(h: Hart, rd: int, rs1: int, rm: int) -> None:
         h.f[rd] = narrow(h, h.f[rs1], h.frm if rm == DYN else rm)
