@@ -93,6 +93,7 @@ class Machine:
         self.paused = False
         """By the debugger: not run."""
         self._output = output
+        self._on_work: Callable[[], None] | None = None
         self._pending = bytearray()
         self._slice = SLICE_MIN
         self._reset = False
@@ -154,11 +155,11 @@ class Machine:
     @property
     def on_work(self) -> Callable[[], None] | None:
         """Called when an interrupt rises outside of run: see to it that run is called."""
-        return self.virt.lines.wake
+        return self._on_work
 
     @on_work.setter
     def on_work(self, function: Callable[[], None] | None) -> None:
-        self.virt.lines.wake = function
+        self._on_work = self.virt.lines.wake = function
 
     def run(self) -> int | None:
         """A slice.  When to call again: 0 at once, None not before something happens."""
@@ -175,7 +176,11 @@ class Machine:
         timer.poll()
         retired = self.hart.instret
         before = time.monotonic_ns()
-        stop = self.engine.run(limit)
+        self.virt.lines.wake = None
+        try:
+            stop = self.engine.run(limit)
+        finally:
+            self.virt.lines.wake = self._on_work
         if stop == Stop.LIMIT:
             self._adapt(time.monotonic_ns() - before)
         if self._pending:

@@ -54,7 +54,7 @@ def cpus(isa: Isa) -> Node:
         "riscv,isa": strings(isa.name), **extensions(isa),
     })  # fmt: skip
     if isa.has("s"):
-        cpu.properties["mmu-type"] = strings("riscv,sv39" if isa.xlen == 64 else "riscv,none")
+        cpu.properties["mmu-type"] = strings("riscv,sv39" if isa.xlen == 64 else "riscv,sv32")
     cpu.child("interrupt-controller", {
         "phandle": cells(INTC), "compatible": strings("riscv,cpu-intc"),
         "interrupt-controller": EMPTY, "#interrupt-cells": cells(1),

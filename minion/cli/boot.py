@@ -147,8 +147,8 @@ class Run:
         for number in SIGNALS:
             signal.signal(number, self._signalled)
         try:
-            self.reactor.add_idle(typed.poll)
             self.reactor.add_idle(machine.run)
+            self.reactor.add_idle(typed.poll)  # after it: the hart may just have made room
             while machine.status is None:
                 self.reactor.run_once(True)
         finally:
