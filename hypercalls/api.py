@@ -101,6 +101,9 @@ class Threads(Protocol):
     def yield_(self) -> Awaitable[None]:
         """Let every other runnable thread run once."""
 
+    def pause(self) -> Awaitable[None]:
+        """As yield_, after which the host looks at its devices: for a thread that computes long."""
+
     crashed: Callable[[str, BaseException], None]
     """Called with a name and an exception when a thread or a softint fails; may be replaced."""
 

@@ -100,6 +100,7 @@ class Scheduler:
         self._softints: deque[Softint] = deque()
         self._runnable: deque[Task] = deque()
         self._live: dict[Task, None] = {}
+        self._paused = False
 
     def create(self, main: Main, name: str) -> Task:
         task = Task(self, main, name)
@@ -113,6 +114,10 @@ class Scheduler:
     async def yield_(self) -> None:
         self._runnable.append(self.running())
         await park()
+
+    async def pause(self) -> None:
+        self._paused = True
+        await self.yield_()
 
     def running(self) -> Task:
         """The calling thread; RuntimeError in interrupt context and in softints."""
@@ -155,6 +160,9 @@ class Scheduler:
                     continue
             if runnable:
                 self._step(runnable.popleft())
+                if self._paused:
+                    self._paused = False
+                    return True
             elif not interrupted:
                 return False
         return True

@@ -106,6 +106,10 @@ class ReceiveQueue:
         """The first run of unread bytes."""
         return self._slices[0] if self._slices else None
 
+    def slices(self) -> list[Slice]:
+        """All unread runs, in order."""
+        return list(self._slices)
+
     def consume(self, length: int) -> None:
         """The reader has taken length bytes of the first run."""
         buffer, offset, count = self._slices.popleft()

@@ -1,0 +1,195 @@
+"""Threads of apps on the hart: the way into user mode and out of it.
+
+Theory of operation.  Each thread of an app is a rump thread.  In its turn it loads its registers
+into the app's hart, which runs in user mode behind Sv39 with `monitor` on: every trap comes back
+here, where M mode would be.  A system call is carried out and answered in a0; a page fault is
+resolved from the app's areas, or is its death.  A turn is bounded (the timer tick): after it other
+rump threads, interrupts and the host get theirs.  So an app in an endless loop stops nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from errno import EPIPE
+from typing import Final, Protocol
+
+from minion.app.calls.table import Calls
+from minion.app.load import load, make_stack
+from minion.app.process import (
+    SIGBUS,
+    SIGILL,
+    SIGKILL,
+    SIGPIPE,
+    SIGSEGV,
+    SIGTRAP,
+    App,
+    Kernel,
+    Thread,
+)
+from minion.app.report import report
+from minion.app.sleep import Killed
+from minion.app.space import EXEC, READ, WRITE
+from minion.elf.image import Image
+from minion.hart.csr import MCOUNTEREN, SATP, SCOUNTEREN
+from minion.hart.fields import FS, Cause, U
+from minion.hart.state import Hart, Stop
+
+TICK_NS: Final = 1_000_000
+TURN_MIN: Final = 500
+TURN_MAX: Final = 2_000_000
+"""Instructions per turn: adapted so that a turn takes about a tick."""
+ACCESS: Final[dict[int, int]] = {
+    Cause.LOAD_PAGE: READ,
+    Cause.STORE_PAGE: WRITE,
+    Cause.FETCH_PAGE: EXEC,
+}
+SIGNALS: Final[dict[int, int]] = {
+    Cause.ILLEGAL: SIGILL,
+    Cause.BREAKPOINT: SIGTRAP,
+    Cause.FETCH_MISALIGNED: SIGBUS,
+    Cause.LOAD_MISALIGNED: SIGBUS,
+    Cause.STORE_MISALIGNED: SIGBUS,
+}
+NAMES: Final = {
+    SIGILL: "illegal instruction", SIGTRAP: "breakpoint", SIGBUS: "misaligned access",
+    SIGSEGV: "segmentation fault", SIGKILL: "out of memory", SIGPIPE: "broken pipe",
+}  # fmt: skip
+
+
+PMPCFG0: Final = 0x3A0
+PMPADDR0: Final = 0x3B0
+ALL_OF_MEMORY: Final = (1 << 54) - 1
+NAPOT_RWX: Final = 0x1F
+"""One PMP entry that permits everything (privileged spec, "Physical Memory Protection")."""
+
+
+def into_user_mode(hart: Hart, satp: int) -> None:
+    """As M mode leaves it before mret: all counters readable, memory as the tables say, FP on."""
+    csr = hart.csr
+    hart.monitor = True
+    for counters in (MCOUNTEREN, SCOUNTEREN):
+        csr.write(counters, 7)
+    csr.write(PMPADDR0, ALL_OF_MEMORY)
+    csr.write(PMPCFG0, NAPOT_RWX)
+    csr.write(SATP, satp)
+    hart.mstatus |= FS
+    hart.priv = U
+    hart.mmu.flush()
+    hart.context_changed()
+
+
+class Engine(Protocol):
+    def run(self, limit: int) -> Stop: ...
+
+
+MakeHart = Callable[[], Hart]
+MakeEngine = Callable[[Hart], Engine]
+
+
+class Runner:
+    """Starts and runs machine-code apps."""
+
+    def __init__(self, kernel: Kernel, make_hart: MakeHart, make_engine: MakeEngine) -> None:
+        """make_hart: a hart with monitor on."""
+        self.kernel = kernel
+        self._make_hart = make_hart
+        self._make_engine = make_engine
+        self._engines: dict[App, Engine] = {}
+        self._calls = Calls(self.spawn)
+        self._turn = TURN_MIN
+
+    def start(
+        self, image: Image, name: str, argv: Sequence[bytes], environ: Sequence[bytes]
+    ) -> App:
+        """An app that runs when its caller returns; it has no files yet.  ElfError, OSError."""
+        hart = self._make_hart()
+        app = App(self.kernel, hart, name, argv)
+        try:
+            entry, heap, app.bias = load(app.space, image)
+            random = self.kernel.hyper.random.getrandom(16)
+            sp = make_stack(app.space, image, app.bias, argv, environ, random)
+        except BaseException:
+            app.space.close()
+            del self.kernel.apps[app.pid]
+            raise
+        app.image, app.symbols = image, image.symbols
+        app.heap_start = app.heap_end = heap
+        into_user_mode(hart, app.space.satp)
+        self._engines[app] = self._make_engine(hart)
+        thread = Thread(app, app.pid, entry)
+        thread.x[2] = sp
+        self.spawn(thread)
+        return app
+
+    def spawn(self, thread: Thread) -> None:
+        """Have a thread run."""
+        app = thread.app
+        app.threads[thread.tid] = thread
+        self.kernel.hyper.threads.create(self._run(thread), f"{app.name}:{thread.tid}")
+
+    async def _run(self, thread: Thread) -> None:
+        app = thread.app
+        try:
+            while not app.exiting and thread.tid in app.threads:
+                await self._turn_of(thread)
+        except Killed:
+            pass  # the app ends; this thread was waiting for something
+        except BaseException:
+            app.exit(128 + SIGKILL)  # our fault, and told by the scheduler
+            raise
+        finally:
+            if not app.threads.keys() - {thread.tid}:
+                self._engines.pop(app, None)
+            app.thread_ended(thread)
+
+    async def _turn_of(self, thread: Thread) -> None:
+        """One turn on the hart, and what ended it."""
+        app, clock = thread.app, self.kernel.hyper.clock
+        hart = app.hart
+        hart.x, hart.f, hart.pc = thread.x, thread.f, thread.pc
+        hart.fflags, hart.frm = thread.fcsr
+        began, before = clock.monotonic_ns(), hart.instret
+        stop = self._engines[app].run(self._turn)
+        thread.pc = hart.pc
+        thread.fcsr = (hart.fflags, hart.frm)
+        app.instructions += hart.instret - before
+        if stop is Stop.MONITOR:
+            await self._trapped(thread, hart.trap.cause, hart.trap.tval)
+            return
+        self._adapt(clock.monotonic_ns() - began)
+        await self.kernel.hyper.threads.pause()
+
+    def _adapt(self, took_ns: int) -> None:
+        if took_ns > 2 * TICK_NS:
+            self._turn = max(TURN_MIN, self._turn // 2)
+        elif took_ns < TICK_NS // 2:
+            self._turn = min(TURN_MAX, self._turn * 2)
+
+    async def _trapped(self, thread: Thread, cause: int, tval: int) -> None:
+        app = thread.app
+        if cause == Cause.ECALL_U:
+            thread.pc += 4
+            app.hart.reservation = None
+            thread.x[10] = await self._calls.call(thread) & (1 << 64) - 1
+            if thread.x[10] == (1 << 64) - EPIPE and self._calls.broken_pipe(thread):
+                self.kill(thread, SIGPIPE, "", quiet=True)
+            return
+        access = ACCESS.get(cause)
+        if access is not None:
+            try:
+                if app.space.fault(tval, access):
+                    return
+            except OSError:
+                self.kill(thread, SIGKILL, f"no memory left for apps, touching {tval:#x}")
+                return
+        signal = SIGNALS.get(cause, SIGSEGV)
+        self.kill(thread, signal, f"{Cause(cause).name.lower()} at pc {thread.pc:#x}, {tval:#x}")
+
+    def kill(self, thread: Thread, signal: int, what: str, quiet: bool = False) -> None:
+        """A fatal signal: registers and a backtrace to the log, and the end of the app."""
+        app = thread.app
+        if not quiet:
+            app.log(f"{app.name}: {NAMES.get(signal, f'signal {signal}')}: {what}")
+            for line in report(thread):
+                app.log(line)
+        app.exit(128 + signal)

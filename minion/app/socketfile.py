@@ -1,0 +1,76 @@
+"""What the sockets of apps have in common."""
+
+from __future__ import annotations
+
+from errno import (
+    EOPNOTSUPP,
+)
+from typing import Final
+
+from minion.app.files import (
+    S_IFSOCK,
+    File,
+)
+
+Address = tuple[int, int]
+"""(IPv4 address, port)"""
+SO_RCVTIMEO, SO_SNDTIMEO = 20, 21
+MSG_PEEK: Final = 2
+MSG_TRUNC: Final = 0x20
+
+
+class SocketFile(File):
+    """What both kinds of sockets have."""
+
+    mode = S_IFSOCK
+    kind = 0
+    protocol = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.timeouts_ns: dict[int, int] = {SO_RCVTIMEO: 0, SO_SNDTIMEO: 0}
+
+    def read(self, length: int) -> bytes:
+        return self.recv(length, 0)[0]
+
+    def write(self, data: bytes | memoryview) -> int:
+        return self.send(data, None)
+
+    def bind(self, _address: Address, /) -> None:
+        raise NotImplementedError
+
+    def listen(self, _backlog: int, /) -> None:
+        raise OSError(EOPNOTSUPP, "not a stream")
+
+    def accept(self) -> SocketFile:
+        """BlockingIOError, EINVAL."""
+        raise OSError(EOPNOTSUPP, "not a stream")
+
+    def connect(self, _address: Address, /) -> None:
+        """Begin.  BlockingIOError: connect_result tells how it ends."""
+        raise NotImplementedError
+
+    def connect_result(self) -> None:
+        """BlockingIOError while it is under way, or its error."""
+
+    def send(self, _data: bytes | memoryview, _to: Address | None, /) -> int:
+        raise NotImplementedError
+
+    def recv(self, _length: int, _flags: int, /) -> tuple[bytes, Address | None, int]:
+        """(data, source, length of the whole message).  BlockingIOError."""
+        raise NotImplementedError
+
+    def shutdown(self, _how: int, /) -> None:
+        raise NotImplementedError
+
+    def getsockname(self) -> Address:
+        raise NotImplementedError
+
+    def getpeername(self) -> Address:
+        raise NotImplementedError
+
+    def getsockopt(self, _level: int, _name: int, _room: int, /) -> bytes:
+        raise NotImplementedError
+
+    def setsockopt(self, _level: int, _name: int, _value: bytes, /) -> None:
+        raise NotImplementedError

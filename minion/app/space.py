@@ -1,0 +1,251 @@
+"""The address space of an app: areas, and Sv39 page tables in RAM that are filled on demand.
+
+Theory of operation.  An area says what may be at a range of addresses; a page gets its frame when
+it is first touched, by the hart (a page fault, `fault`) or by a system call (`read`, `write`).  The
+tables are what the hart walks (privileged spec, chapter "Sv39"); `_pages` mirrors them for us.
+When rights are taken away the hart has to forget its translations: `changed` is called for that.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from errno import EEXIST, EFAULT, EINVAL, ENOMEM
+from struct import pack_into
+from typing import Final
+
+from minion.app.frames import PAGE, Frames
+
+READ: Final = 1
+WRITE: Final = 2
+EXEC: Final = 4
+"""PROT_READ, PROT_WRITE, PROT_EXEC of Linux."""
+
+PTE_V: Final = 1
+PTE_U: Final = 1 << 4
+PTE_AD: Final = 3 << 6
+SATP_SV39: Final = 8 << 60
+TOP: Final = 1 << 38
+"""The end of user addresses: half of Sv39's."""
+MMAP_TOP: Final = TOP - (1 << 30)
+"""Mappings without an address grow down from here; the stack lies above."""
+LOWEST: Final = 0x1000
+"""Nothing is mapped at address 0: a null pointer faults."""
+
+
+@dataclass(slots=True, order=True)
+class Area:
+    start: int
+    end: int
+    prot: int
+    name: str = ""
+
+
+def rounded(length: int) -> int:
+    return -(-length // PAGE) * PAGE
+
+
+class AddressSpace:
+    def __init__(self, frames: Frames, changed: Callable[[], None] = lambda: None) -> None:
+        """OSError(ENOMEM) without a frame for the root table."""
+        self._frames = frames
+        self._changed = changed
+        self._areas: list[Area] = []
+        self._pages: dict[int, int] = {}
+        """Virtual page number -> frame."""
+        self._tables: dict[int, int] = {}
+        """Prefix of virtual page numbers (with its level) -> frame of the table."""
+        self.root = self._take()
+
+    @property
+    def satp(self) -> int:
+        return SATP_SV39 | self.root >> 12
+
+    @property
+    def resident_bytes(self) -> int:
+        return (len(self._pages) + len(self._tables) + 1) * PAGE
+
+    def _take(self) -> int:
+        frame = self._frames.take()
+        if frame is None:
+            raise OSError(ENOMEM, "no memory left for apps")
+        return frame
+
+    # -- areas
+
+    def areas(self) -> list[Area]:
+        return list(self._areas)
+
+    def find(self, addr: int) -> Area | None:
+        index = bisect_right(self._areas, addr, key=lambda area: area.start) - 1
+        if index >= 0 and addr < self._areas[index].end:
+            return self._areas[index]
+        return None
+
+    def map(self, start: int, length: int, prot: int, name: str = "", replace: bool = True) -> None:
+        """EINVAL (not page-aligned), ENOMEM (outside of user addresses), EEXIST."""
+        end = start + rounded(length)
+        if start % PAGE or length <= 0:
+            raise OSError(EINVAL, "not a range of pages")
+        if start < LOWEST or end > TOP:
+            raise OSError(ENOMEM, "outside of the user addresses")
+        if not replace and any(a.start < end and start < a.end for a in self._areas):
+            raise OSError(EEXIST, "mapped already")
+        self.unmap(start, length)
+        insort(self._areas, Area(start, end, prot, name))
+
+    def unmap(self, start: int, length: int) -> None:
+        """EINVAL."""
+        end = start + rounded(length)
+        if start % PAGE or length <= 0:
+            raise OSError(EINVAL, "not a range of pages")
+        self._cut(start, end)
+        inside = [area for area in self._areas if start <= area.start and area.end <= end]
+        for area in inside:
+            self._areas.remove(area)
+        if inside:
+            self._drop(start, end)
+
+    def protect(self, start: int, length: int, prot: int) -> None:
+        """EINVAL, ENOMEM (not mapped)."""
+        end = start + rounded(length)
+        if start % PAGE:
+            raise OSError(EINVAL, "not page-aligned")
+        self._cut(start, end)
+        inside = [area for area in self._areas if start <= area.start and area.end <= end]
+        if sum(area.end - area.start for area in inside) != end - start:
+            raise OSError(ENOMEM, "not all of it is mapped")
+        for area in inside:
+            area.prot = prot
+        for page in self._resident(start, end):
+            self._enter(page, self._pages[page], prot)
+        self._changed()
+
+    def forget(self, start: int, length: int) -> None:
+        """The contents are not needed any more: zeros from now on (MADV_DONTNEED)."""
+        self._drop(start, start + rounded(length))
+
+    def hole(self, length: int) -> int:
+        """The highest free range below MMAP_TOP.  ENOMEM."""
+        end = MMAP_TOP
+        for area in reversed(self._areas):
+            if area.start >= MMAP_TOP:
+                continue
+            if end - area.end >= length:
+                break
+            end = min(end, area.start)
+        start = (end - length) // PAGE * PAGE
+        if start < LOWEST or any(a.start < end and start < a.end for a in self._areas):
+            raise OSError(ENOMEM, "no range of addresses is that large")
+        return start
+
+    def _cut(self, *bounds: int) -> None:
+        """Split areas so that none lies across one of the bounds."""
+        for bound in bounds:
+            area = self.find(bound)
+            if area is not None and area.start < bound:
+                insort(self._areas, Area(bound, area.end, area.prot, area.name))
+                area.end = bound
+
+    # -- pages
+
+    def _resident(self, start: int, end: int) -> list[int]:
+        first, last = start >> 12, end >> 12
+        if last - first <= len(self._pages):
+            return [page for page in range(first, last) if page in self._pages]
+        return [page for page in self._pages if first <= page < last]
+
+    def _drop(self, start: int, end: int) -> None:
+        for page in self._resident(start, end):
+            self._frames.give(self._pages.pop(page))
+            self._entry(page, 0)
+        self._changed()
+
+    def _entry(self, page: int, value: int) -> None:
+        """Write the leaf entry of a page, making the tables above it.  ENOMEM."""
+        table = self.root
+        for level in (2, 1):
+            prefix = page >> 9 * level << 2 | level
+            below = self._tables.get(prefix)
+            if below is None:
+                below = self._tables[prefix] = self._take()
+                index = page >> 9 * level & 511
+                pack_into("<Q", self._frames.view(table), index * 8, below >> 12 << 10 | PTE_V)
+            table = below
+        pack_into("<Q", self._frames.view(table), (page & 511) * 8, value)
+
+    def _enter(self, page: int, frame: int, prot: int) -> None:
+        rights = prot | READ if prot & WRITE else prot  # W without R is reserved (Sv39)
+        entry = frame >> 12 << 10 | PTE_AD | PTE_U | rights << 1 | PTE_V if rights else 0
+        self._entry(page, entry)
+
+    def fault(self, addr: int, access: int) -> bool:
+        """The hart touched addr.  True: it may, and the page is there now.  ENOMEM."""
+        area = self.find(addr)
+        if area is None or not area.prot & access:
+            return False
+        page = addr >> 12
+        if page in self._pages:
+            return False  # it was there: the hart's complaint is another
+        frame = self._take()
+        try:
+            self._enter(page, frame, area.prot)
+        except OSError:
+            self._frames.give(frame)
+            raise
+        self._pages[page] = frame
+        return True
+
+    def _chunks(self, addr: int, length: int, access: int) -> Iterator[memoryview]:
+        """Memory page by page.  EFAULT."""
+        while length > 0:
+            page = addr >> 12
+            area = self.find(addr)
+            if area is None or not area.prot & access:
+                raise OSError(EFAULT, "bad address")
+            if page not in self._pages:
+                self.fault(addr, access)
+            offset = addr & PAGE - 1
+            count = min(length, PAGE - offset)
+            yield self._frames.view(self._pages[page])[offset : offset + count]
+            addr += count
+            length -= count
+
+    def read(self, addr: int, length: int) -> bytes:
+        """copyin.  EFAULT."""
+        return b"".join(self._chunks(addr, length, READ))
+
+    def write(self, addr: int, data: bytes | memoryview, force: bool = False) -> None:
+        """copyout.  force: by a loader, where the app may only read or execute.  EFAULT."""
+        data = memoryview(data)
+        done = 0
+        for chunk in self._chunks(addr, len(data), READ | EXEC | WRITE if force else WRITE):
+            chunk[:] = data[done : done + len(chunk)]
+            done += len(chunk)
+
+    def string(self, addr: int, limit: int = PAGE) -> bytes:
+        """Up to a NUL.  EFAULT, also without a NUL within limit bytes."""
+        found = bytearray()
+        while len(found) < limit:
+            count = min(PAGE - (addr + len(found) & PAGE - 1), limit - len(found))
+            piece = self.read(addr + len(found), count)
+            head, end, _ = piece.partition(b"\0")
+            found += head
+            if end:
+                return bytes(found)
+        raise OSError(EFAULT, "string too long")
+
+    def word(self, addr: int, size: int = 8) -> int:
+        return int.from_bytes(self.read(addr, size), "little")
+
+    def put(self, addr: int, value: int, size: int = 8) -> None:
+        self.write(addr, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+
+    def close(self) -> None:
+        """Give everything back."""
+        for frame in [*self._pages.values(), *self._tables.values(), self.root]:
+            self._frames.give(frame)
+        self._pages.clear()
+        self._tables.clear()
+        self._areas.clear()

@@ -1,0 +1,226 @@
+"""Stream sockets of apps: straight on the stack, no line and no proxy in between."""
+
+from __future__ import annotations
+
+from errno import (
+    ECONNREFUSED,
+    EINPROGRESS,
+    ENOTCONN,
+    EPIPE,
+)
+from struct import pack
+from typing import Final
+
+from hypercalls.api import Buffer
+from minion.app.files import (
+    POLLERR,
+    POLLHUP,
+    POLLIN,
+    POLLOUT,
+    POLLRDHUP,
+)
+from minion.app.socketfile import MSG_PEEK, Address, SocketFile
+from stack.netstack import Netstack
+from stack.socket import constants as c
+from stack.socket.options import getsockopt, setsockopt
+from stack.socket.stream import StreamSocket
+from stack.tcp.state import MAY_SEND
+
+CHUNK: Final = 32768
+"""Bytes per buffer of what an app sends."""
+
+
+class TcpFile(SocketFile):
+    """A stream socket; a stack.socket.stream.User."""
+
+    kind = c.SOCK_STREAM
+    protocol = c.IPPROTO_TCP
+
+    def __init__(self, net: Netstack, sock: StreamSocket | None = None) -> None:
+        super().__init__()
+        self._net = net
+        self._sock = sock if sock is not None else StreamSocket(net, self)
+        self._sent_fin = False
+        self._untold = False
+        """A non-blocking connect has ended: the next connect says so, once."""
+
+    # -- upcalls (stack.socket.stream.User)
+
+    def received(self, _buffer: Buffer, _offset: int, _length: int) -> int:
+        return 0  # all of it is queued, until somebody reads
+
+    def readable(self) -> None:
+        self.changed()
+
+    def writable(self) -> None:
+        tcb = self._sock.tcb
+        if tcb is not None:
+            tcb.write_blocked = False
+        self.changed()
+
+    def connected(self) -> None:
+        self.changed()
+
+    def closed(self, _error: int) -> None:
+        self.changed()
+
+    # -- calls
+
+    def poll(self) -> int:
+        sock, tcb = self._sock, self._sock.tcb
+        if sock.listener is not None:
+            return POLLIN if sock.listener.ready else 0
+        if tcb is None or not (sock.was_connected or sock.failed):
+            return 0 if sock.connecting else POLLOUT | POLLHUP
+        ready = 0
+        read_end = tcb.fin_received or sock.shut_read or sock.failed
+        if tcb.rcv.length or read_end:
+            ready |= POLLIN
+        if read_end:
+            ready |= POLLRDHUP
+        if sock.error:
+            ready |= POLLERR
+        if tcb.state not in MAY_SEND or self._sent_fin:
+            ready |= POLLOUT
+            if read_end:
+                ready |= POLLHUP
+        elif sock.send_space:
+            ready |= POLLOUT
+        return ready
+
+    def bind(self, address: Address) -> None:
+        self._sock.bind(address)
+
+    def listen(self, backlog: int) -> None:
+        self._sock.listen(backlog)
+
+    def accept(self) -> SocketFile:
+        made: list[TcpFile] = []
+
+        def make(sock: StreamSocket) -> TcpFile:
+            made.append(TcpFile(self._net, sock))
+            return made[0]
+
+        listener = self._sock.listener
+        if listener is not None and not listener.ready:
+            raise BlockingIOError
+        self._sock.accept(make)
+        return made[0]
+
+    def connect(self, address: Address) -> None:
+        sock = self._sock
+        if self._untold and sock.was_connected and not sock.failed:
+            self._untold = False
+            return
+        sock.connect(address)
+        self._untold = True
+        raise BlockingIOError(EINPROGRESS, "connecting")
+
+    def connect_result(self) -> None:
+        sock = self._sock
+        if sock.error:
+            raise OSError(sock.take_error(), "connect")
+        if sock.connecting:
+            raise BlockingIOError
+        if not sock.was_connected:
+            raise OSError(ECONNREFUSED, "connect")
+        self._untold = False
+
+    def _check_open(self) -> None:
+        """ENOTCONN, EPIPE, or what ended the connection."""
+        sock = self._sock
+        if sock.error:
+            raise OSError(sock.take_error(), "the connection has failed")
+        if sock.tcb is None or not (sock.was_connected or sock.connecting):
+            raise OSError(EPIPE if sock.was_connected or sock.failed else ENOTCONN, "no connection")
+
+    def send(self, data: bytes | memoryview, to: Address | None) -> int:
+        """EPIPE, ENOTCONN, the error of the connection; BlockingIOError."""
+        sock = self._sock
+        if to is not None and not sock.was_connected:
+            raise OSError(ENOTCONN, "connect first")
+        self._check_open()
+        tcb = sock.tcb
+        if sock.connecting:
+            raise BlockingIOError
+        if self._sent_fin or tcb is None or tcb.state not in MAY_SEND:
+            raise OSError(EPIPE, "not open for writing")
+        if not data:
+            return 0
+        space = sock.send_space
+        if not space:
+            raise BlockingIOError
+        count = min(len(data), space, CHUNK)
+        buffer = self._net.hyper.memory.alloc(count)
+        if buffer is None:
+            # As Linux: the caller retries; a timer, not an event, tells when there is memory
+            callouts = self._net.callouts
+            callouts.at(callouts.now() + 10_000_000, self.changed)
+            raise BlockingIOError
+        buffer.view[:count] = data[:count]
+        sock.write(buffer, 0, count)
+        return count
+
+    def recv(self, length: int, flags: int) -> tuple[bytes, Address | None, int]:
+        sock, tcb = self._sock, self._sock.tcb
+        if tcb is None or not (sock.was_connected or sock.connecting):
+            if sock.error:
+                raise OSError(sock.take_error(), "the connection has failed")
+            raise OSError(ENOTCONN, "no connection")
+        if not tcb.rcv.length:
+            if sock.error:
+                raise OSError(sock.take_error(), "the connection has failed")
+            if not (tcb.fin_received or sock.shut_read or sock.failed) and length:
+                raise BlockingIOError
+            return b"", None, 0
+        data = self._peek(length) if flags & MSG_PEEK else self._take(length)
+        return data, None, len(data)
+
+    def _take(self, length: int) -> bytes:
+        tcb = self._sock.tcb
+        assert tcb is not None
+        found: list[bytes] = []
+        while length > 0 and (item := tcb.rcv.peek()) is not None:
+            buffer, offset, count = item
+            count = min(count, length)
+            found.append(bytes(buffer.view[offset : offset + count]))
+            tcb.rcv.consume(count)
+            length -= count
+        self._sock.consumed()
+        return b"".join(found)
+
+    def _peek(self, length: int) -> bytes:
+        tcb = self._sock.tcb
+        assert tcb is not None
+        found = b"".join([bytes(b.view[o : o + n]) for b, o, n in tcb.rcv.slices()])
+        return found[:length]
+
+    def shutdown(self, how: int) -> None:
+        self._sock.shutdown(how)
+        if how != c.SHUT_RD and not self._sent_fin and self._sock.listener is None:
+            self._sent_fin = True
+            self._sock.finish_writing()
+        self.changed()
+
+    def getsockname(self) -> Address:
+        return self._sock.getsockname()
+
+    def getpeername(self) -> Address:
+        return self._sock.getpeername()
+
+    def getsockopt(self, level: int, name: int, room: int) -> bytes:
+        return getsockopt(self._sock, level, name, room)
+
+    def setsockopt(self, level: int, name: int, value: bytes) -> None:
+        setsockopt(self._sock, level, name, value)
+
+    def ioctl(self, request: int) -> bytes | None:
+        tcb = self._sock.tcb
+        if request == c.SIOCINQ:
+            return pack("i", 0 if tcb is None else tcb.rcv.length)
+        if request == c.SIOCOUTQ:
+            return pack("i", 0 if tcb is None else len(tcb.snd))
+        return super().ioctl(request)
+
+    def close(self) -> None:
+        self._sock.close()
