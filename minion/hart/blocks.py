@@ -17,13 +17,21 @@ from minion.hart.decode import Decoded, Decoder
 from minion.hart.encoding import Kind
 from minion.hart.fields import Access
 from minion.hart.mmu import MODES, OFFSET, PAGE
-from minion.hart.state import Hart
+from minion.hart.state import Hart, Stop
 
 MOST: Final = 64
 """Instructions in a block: the latency of an interrupt."""
 GRANULE: Final = 16
 
 T = TypeVar("T")
+
+
+def at_breakpoint(h: Hart, pc: int) -> int:
+    """In place of the instruction at a breakpoint: stop before it, and nothing has happened."""
+    h.stopping = Stop.BREAK
+    h.instret -= 1
+    h.cycles -= h.cost.system
+    return pc
 
 
 def granules(offset: int, size: int) -> int:
@@ -55,12 +63,12 @@ class Held(Generic[T]):
 
 
 class Page(Generic[T]):
-    """The blocks of one physical page, by (pc, fp), and a bit for each granule of code."""
+    """The blocks of one physical page, by (pc, fp, breakpoints), and a bit for each granule of code."""
 
     __slots__ = ("blocks", "granules")
 
     def __init__(self) -> None:
-        self.blocks: dict[tuple[int, bool], Held[T]] = {}
+        self.blocks: dict[tuple[int, bool, frozenset[int]], Held[T]] = {}
         self.granules = 0
 
 
@@ -101,7 +109,7 @@ class Blocks(Generic[T]):
     def _held(self, paddr: int, pc: int, span: memoryview) -> T | None:
         """The block from the table of physical addresses, or decoded and put there."""
         page = self._page(paddr)
-        key = (pc, self._h.fp)
+        key = (pc, self._h.fp, self._h.breakpoints)
         held = page.blocks.get(key)
         if held is None or not self._unchanged(held, span):
             straight = self._decode(pc, span)
@@ -117,7 +125,6 @@ class Blocks(Generic[T]):
         """From pc to a branch, or the end of the page.  Empty if the first lies across it."""
         code: list[Decoded] = []
         mask = self._h.isa.mask
-        fp = self._h.fp
         at, size = 0, len(span)
         while at < size and len(code) < MOST:
             word = span[at] | span[at + 1] << 8
@@ -125,7 +132,7 @@ class Blocks(Generic[T]):
                 if at + 4 > size:
                     break
                 word |= span[at + 2] << 16 | span[at + 3] << 24
-            decoded = self._decoder.decode(word, pc + at & mask, fp)
+            decoded = self._instruction(word, pc + at & mask)
             if decoded.kind is Kind.SYSTEM and code:
                 break
             code.append(decoded)
@@ -133,6 +140,13 @@ class Blocks(Generic[T]):
             if decoded.kind >= Kind.BRANCH:
                 break
         return Straight(pc, tuple(code), pc + at & mask)
+
+    def _instruction(self, word: int, pc: int) -> Decoded:
+        h = self._h
+        if pc in h.breakpoints:  # a SYSTEM instruction: alone in its block, so nothing else counts
+            length = 4 if word & 3 == 3 else 2
+            return Decoded("breakpoint", at_breakpoint, (pc,), length, word, Kind.SYSTEM)
+        return self._decoder.decode(word, pc, h.fp)
 
     def _one(self, pc: int) -> Straight:
         """One instruction, by halves: it lies across two pages, or not in RAM."""
@@ -146,7 +160,7 @@ class Blocks(Generic[T]):
         for paddr in halves:
             if h.mmu.ram.span(paddr, 2) is not None:
                 self._mark(paddr, 2)
-        decoded = self._decoder.decode(word, pc, h.fp)
+        decoded = self._instruction(word, pc)
         return Straight(pc, (decoded,), pc + decoded.length & h.isa.mask)
 
     def _page(self, paddr: int) -> Page[T]:

@@ -13,7 +13,7 @@ class Isa:
     """Always with C, Zicsr, Zifencei and M mode: `Isa(32, "imac")` is a small lowRISC core."""
 
     xlen: int = 64
-    extensions: str = "imacsu"
+    extensions: str = "imafdcsu"
 
     def __post_init__(self) -> None:
         letters = set(self.extensions)

@@ -74,8 +74,11 @@ class Interpreter:
                 if h.instret >= goal:
                     return Stop.LIMIT
                 trap = self._run(goal - h.instret)
-            if trap is not None and not privilege.enter(h, trap):
+            if trap is None:
+                continue
+            if not privilege.enter(h, trap):
                 return Stop.MONITOR
+            goal -= 1  # a handler that traps itself retires nothing: run ends all the same
 
     def _run(self, left: int) -> Trap | None:
         """Blocks, until something has to be looked at.  Returns the trap that ended it."""

@@ -215,7 +215,7 @@ class Mmu:
     def store_conditional(self, addr: int, size: int, value: int) -> int:
         """0 if the reservation is for addr and the value there is still the one that LR saw.
 
-        As QEMU does: a failing SC does not touch memory, so it does not fault either.
+        As QEMU does: without a reservation memory is not touched, so that nothing faults.
         """
         if addr & size - 1:
             raise Trap(Cause.STORE_MISALIGNED, addr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -90,7 +90,7 @@ class Hart:
         self.monitor = False
         """True: what would trap into M mode ends `run`, and the caller is M mode."""
         self.trap = Trap(0, 0)
-        self.breakpoints: set[int] = set()
+        self.breakpoints: frozenset[int] = frozenset()
         self.instret = 0
         """Instructions retired and cycles since power-on: minstret and mcycle count from here."""
         self.cycles = 0
@@ -131,6 +131,11 @@ class Hart:
         """After each change of priv, mstatus, satp, mie or mideleg."""
         self.enabled = privilege.enabled(self)
         self.mmu.switch()
+
+    def set_breakpoints(self, addresses: Iterable[int]) -> None:
+        """Virtual addresses at which engines stop (Stop.BREAK), before the instruction there."""
+        self.breakpoints = frozenset(addresses)
+        self.mmu.flush()
 
     def stop(self, reason: Stop) -> None:
         """Make the engine's run return soon: for devices and debuggers."""
