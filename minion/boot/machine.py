@@ -23,6 +23,7 @@ from minion.fdt import emit
 from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, Cost
 from minion.hart.csr import MCAUSE, MEPC, MTVAL
+from minion.hart.fields import M
 from minion.hart.state import Hart, Stop
 from minion.netdev.api import Netdev
 from minion.virt import DISKS, Virt, with_mmio
@@ -139,6 +140,7 @@ class Machine:
         tree[:] = self.tree
         self.virt.reset()
         self.hart.reset(ROM)
+        self.hart.mmu.code_changed()
 
     def finish(self, status: int) -> None:
         """End the machine; also called within stores."""
@@ -183,9 +185,11 @@ class Machine:
             self.virt.lines.wake = self._on_work
         if stop == Stop.LIMIT:
             self._adapt(time.monotonic_ns() - before)
+            if self.hart.instret == retired and limit >= SLICE_MIN:
+                self._check_stuck()
         if self._pending:
             self._flush()
-        return self._stopped(stop, retired)
+        return self._stopped(stop)
 
     def _adapt(self, took_ns: int) -> None:
         """Keep a slice at about SLICE_NS, however fast the engine is on this code."""
@@ -194,10 +198,8 @@ class Machine:
         elif took_ns < SLICE_NS // 2:
             self._slice = min(self._slice * 2, SLICE_MAX)
 
-    def _stopped(self, stop: Stop, retired: int) -> int | None:
+    def _stopped(self, stop: Stop) -> int | None:
         """The engine has returned."""
-        if stop == Stop.LIMIT and self.hart.instret == retired:
-            self._stuck()
         if stop == Stop.WFI:
             return self.virt.clint.deadline_ns()
         if stop == Stop.BREAK:
@@ -210,9 +212,11 @@ class Machine:
             self.power_on()
         return None if self.status is not None else 0
 
-    def _stuck(self) -> None:
-        """A trap handler that traps at its first instruction, and nothing will ever change that."""
+    def _check_stuck(self) -> None:
+        """Nothing but traps: the handler traps itself, and in M mode nothing will change that."""
         hart = self.hart
+        if hart.priv != M or hart.enabled:
+            return
         self.fault = (
             f"stuck: the trap handler at {hart.pc:#x} traps itself "
             f"(mcause {hart.csr.read(MCAUSE)}, mepc {hart.csr.read(MEPC):#x}, "
