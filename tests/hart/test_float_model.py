@@ -13,7 +13,8 @@ from minion.hart.softfloat import addition, comparison, conversion, division, mu
 from minion.hart.softfloat.format import F32, F64, Format
 
 FORMATS = [pytest.param((F32, SINGLE), id="f32"), pytest.param((F64, DOUBLE), id="f64")]
-CASES = 100_000 if LONG else 1_000
+pytestmark = pytest.mark.slow
+CASES = 100_000 if LONG else 500
 """Per operation, format and mode."""
 RANGES = [(-(2**31), 2**31 - 1), (0, 2**32 - 1), (-(2**63), 2**63 - 1), (0, 2**64 - 1)]
 
@@ -41,7 +42,6 @@ def check(
             assert got == wanted, f"{[hex(x) for x in operands]} mode {rm}"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("both", FORMATS)
 @pytest.mark.parametrize(
     ("factory", "name"),
@@ -60,7 +60,6 @@ def test_two_operands(both: Both, factory: Callable[..., Callable[..., int]], na
     check(factory(fmt), lambda a, b, rm: expected(layout, a, b, rm), cases)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("both", FORMATS)
 def test_fused(both: Both) -> None:
     fmt, layout = both
@@ -80,6 +79,37 @@ def test_zero_times_infinity_is_invalid_whatever_is_added(both: Both) -> None:
             zero, infinity = layout.zero(sign), layout.infinity(sign)
             assert answer(fma, zero, infinity, c, 0) == (layout.nan, model.NV)
             assert answer(fma, infinity, zero, c, 0) == (layout.nan, model.NV)
+
+
+@pytest.mark.parametrize("both", FORMATS)
+def test_around_the_least_normal_number(both: Both) -> None:
+    """Just below it, tininess depends on one more bit: least * (1 - 2**-n), n near the precision.
+
+    As products with few bits, where nothing is left to cut, and with many, tied and not.
+    """
+    fmt, layout = both
+    mul, precision = multiplication.multiplication(fmt), layout.fraction_bits + 1
+    least = model.two(1 - layout.bias)
+    seen = set()
+    for n in range(precision - 1, precision + 5):
+        for a in divisors((1 << n) - 1, precision):
+            b = ((1 << n) - 1) // a
+            for shift in (1, precision - 1, layout.bias // 2, layout.bias):
+                x, y = a * model.two(-shift), b * least / model.two(n - shift)
+                if y.denominator <= 1 << layout.bias + layout.fraction_bits - 1:
+                    case = (model.encode(layout, x, False), model.encode(layout, y, False))
+                    check(mul, lambda a, b, rm: model.mul(layout, a, b, rm), [case])
+                    seen.add((n, answer(mul, *case, model.RNE)[1]))
+    assert seen >= {(precision, 3), (precision + 1, 1), (precision + 2, 1)}, seen
+
+
+def divisors(n: int, precision: int) -> list[int]:
+    """Some, so that they and what they leave have at most precision bits."""
+    small = [a for a in range(1, 1 << 11, 2) if n % a == 0]
+    factors = {a * b for a in small for b in small if n % (a * b) == 0}
+    factors |= {(1 << n.bit_length() // 2) - 1} if n.bit_length() % 2 == 0 else set()
+    factors |= {n // a for a in factors}
+    return [a for a in factors if a >> precision == n // a >> precision == 0]
 
 
 @pytest.mark.parametrize("both", FORMATS)
@@ -129,7 +159,6 @@ def test_between_formats(source: Both, target: Both) -> None:
     check(function, lambda a, rm: model.between(source[1], target[1], a, rm), cases)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("both", FORMATS)
 def test_comparisons(both: Both) -> None:
     fmt, layout = both

@@ -4,7 +4,7 @@ Theory of operation.  A product of magnitudes is exact: twice the bits and the s
 exponents.  The fused operation adds c to it as addition.py adds.  Its summands are not alike: the
 product may have twice the bits of c or, where a factor is subnormal, a single one.  Hence a longer
 `far`: where they are further apart, the smaller one is below a quarter of a unit in the last place
-of the sum, whichever it is.
+of the sum, whichever it is, or, where c is zero, below a quarter of the least subnormal number.
 """
 
 from __future__ import annotations
@@ -79,8 +79,7 @@ def fused(fmt: Format) -> Ternary:
         mag *= (b & fraction | hidden) if exp_b else b & fraction
         exp = (exp or 1) + (exp_b or 1) - unit
         mag_c = (c & fraction | hidden) if exp_c else c & fraction
-        if not exp_c:
-            exp_c = 1 if mag_c else exp  # zeros are on any exponent
+        exp_c = exp_c or 1
         if not mag:
             exp = exp_c
         if (a ^ b) & sign_bit:
