@@ -17,6 +17,7 @@ from minion.devices import clint
 from minion.devices.dma import Dma
 from minion.devices.line_uart import LineUart
 from minion.devices.lines import Lines
+from minion.hart.state import Hart
 from minion.netdev.api import Netdev
 from minion.ram import Ram
 from minion.virt import DISKS, Virt, with_mmio
@@ -87,6 +88,10 @@ class Board:
     @property
     def hypercalls(self) -> Hypercalls:
         return self.kernel.hypercalls
+
+    def make_hart(self) -> Hart:
+        """For machine code beside the rump kernel; several are one hart in several states."""
+        return Hart(self.bus, self.ram, self.lines, time=self.clint.mtime)
 
     @property
     def on_work(self) -> Callable[[], None] | None:

@@ -99,9 +99,17 @@ class Context:
         self._write = write
         self._files: set[File] = set()
         self._sleepers: set[Sleeper] = set()
-        self._tasks = 0
+        self.tasks = 0
         self.status: int | None = None
         self.ended: Callable[[int], None] = lambda _status: None
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def files(self) -> set[File]:
+        return self._files
 
     # -- for the app
 
@@ -201,7 +209,7 @@ class Context:
         return sleeper
 
     def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._tasks += 1
+        self.tasks += 1
         self._kernel.hyper.threads.create(coroutine, self._name)
 
     async def _guard(self, coroutine: Coroutine[Any, Any, Any]) -> None:
@@ -228,8 +236,8 @@ class Context:
             self._left()
 
     def _left(self) -> None:
-        self._tasks -= 1
-        if not self._tasks and self.status is not None:
+        self.tasks -= 1
+        if not self.tasks and self.status is not None:
             for file in tuple(self._files):
                 self.close(file)
             self.ended(self.status)

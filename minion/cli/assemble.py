@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from hypercalls.host.reactor import Reactor
 from minion.board import Board
@@ -31,6 +32,9 @@ from stack.netstack import Netstack
 from stack.services.dhcp import DhcpClient
 from stack.services.resolver import Resolver
 from stack.wire import dotted, undotted
+
+if TYPE_CHECKING:
+    from minion.cli.apps import Apps
 
 TAP_HOST = "10.7.0.1/24"
 
@@ -64,9 +68,10 @@ class Minion:
         self.board = Board(
             self.netdev if self.tracer is None else TracedNetdev(self.netdev, self.tracer),
             console,
-            options.ram_mib << 20,
+            options.ram_mib + options.app_ram_mib << 20,
             params={"_RUMPUSER_HOSTNAME": name},
             mtu_bytes=options.mtu,
+            reserved_bytes=options.app_ram_mib << 20,
         )
         if isinstance(self.netdev, UserNetdev):  # a second machine in this reactor
             self.board.on_work = reactor.again
@@ -84,12 +89,27 @@ class Minion:
         if self.tracer is not None:
             request = self.tracer.request(request)
         self.control = ControlServer(
-            reactor, listener, request, self._status_bytes, reactor.stop, self._check_idle
-        )
+            reactor, listener, request, self._status_bytes, reactor.stop, self._check_idle,
+            lambda data, fds, done: self.apps.request(data, fds, done),
+        )  # fmt: skip
+        self._apps: Apps | None = None
         self.idle: Callable[[], None] = lambda: None
         """Called when the last client and the last socket have gone."""
         self.driver.forgotten = self._check_idle
         reactor.add_idle(self.board.run)
+
+    @property
+    def apps(self) -> Apps:
+        """Made when first asked for: most minions have none, and need no hart."""
+        if self._apps is None:
+            from minion.cli.apps import Apps
+
+            options = self.options
+            self._apps = Apps(
+                self.reactor, self.board, self.net, self.resolver, self._log,
+                options.app_ram_mib << 20, options.engine,
+            )  # fmt: skip
+        return self._apps
 
     # -- network
 
@@ -205,6 +225,8 @@ class Minion:
             self._log(line.rstrip())
 
     def close(self) -> None:
+        if self._apps is not None:
+            self._apps.close()
         self.control.close()
         self.driver.close()
         self.board.close()
@@ -241,6 +263,7 @@ class Minion:
             "line": {"driver": self.link.account(), "minion": self.port.link.account(),
                      "bits_flipped": self.to_minion.counters["bits_flipped"]
                      + self.from_minion.counters["bits_flipped"]},
+            "apps": [] if self._apps is None else self._apps.status(),
             "sysproxy": self.server.counters | {"sessions": len(self.server.sessions)},
             "stack": self.net.counters(),
             "board": self.board.counters(),

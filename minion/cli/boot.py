@@ -8,8 +8,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -17,11 +15,14 @@ from hypercalls.host.reactor import Reactor
 from minion.boot.machine import Engine, Machine, Setup
 from minion.boot.tree import board_tree
 from minion.cli import terminal
-from minion.cli.boot_options import ENGINES, ISAS
+from minion.cli.boot_options import ISAS
+from minion.cli.engines import engine
 from minion.cli.options import RAM_MAX_MIB, RAM_MIN_MIB, Options, UsageError
 from minion.cli.terminal import Terminal
 from minion.elf.image import ElfError
 from minion.fdt import emit
+from minion.gdb.server import Server
+from minion.gdb.target import HartTarget
 from minion.hart.config import Isa
 from minion.hart.state import Hart
 from minion.netdev.api import Netdev
@@ -86,15 +87,6 @@ def load_file(path: str) -> bytes:
     return data
 
 
-def engine(name: str) -> Callable[[Hart], Engine]:
-    """The engine of that name.  UsageError if this version lacks it."""
-    module, _, factory = ENGINES[name].partition(":")
-    if find_spec(module) is None:
-        raise UsageError(f"--engine {name}: not in this version; use --engine interpreter")
-    made: Callable[[Hart], Engine] = getattr(import_module(module), factory)
-    return made
-
-
 def disk(text: str) -> tuple[str, bool]:
     """FILE or FILE,ro."""
     path, comma, mode = text.rpartition(",")
@@ -123,6 +115,7 @@ class Run:
         )
         self.machine = self._make(engine(args.engine))
         self.machine.on_work = self.reactor.again
+        self.debugger = self._debugger(args.gdb) if args.gdb is not None else None
 
     def _make(self, factory: Callable[[Hart], Engine]) -> Machine:
         args = self.args
@@ -141,6 +134,19 @@ class Run:
 
         return make_netdev(self.reactor, net_options(self.args))
 
+    def _debugger(self, port: int) -> Server:
+        """The machine stands still until GDB lets it go."""
+        machine = self.machine
+        bus, ram = machine.virt.bus, machine.virt.ram
+        target = HartTarget(machine.hart, machine.engine, machine, bus, ram)
+        try:
+            server = Server(self.reactor, target, target.disconnected, port)
+        except OSError as error:
+            raise UsageError(f"--gdb {port}: {error.strerror}") from None
+        machine.engine, machine.debugger, machine.paused = target, server, True
+        print(f"minion: waiting for gdb: target remote 127.0.0.1:{port}", file=sys.stderr)
+        return server
+
     def run(self) -> int:
         machine = self.machine
         typed = self._typed()
@@ -153,6 +159,8 @@ class Run:
                 self.reactor.run_once(True)
         finally:
             typed.close()
+            if self.debugger is not None:
+                self.debugger.close(machine.status or 0)
             machine.close()
         if machine.fault:
             print(f"minion: {machine.fault}", file=sys.stderr)

@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from minion.cli.engines import ENGINES
 from minion.hart.config import Isa
 
-ENGINES: Final = {
-    "interpreter": "minion.hart.interpreter:Interpreter",
-    "translator": "minion.hart.translate.translator:Translator",
-}
-"""Every engine, by where it is; one that is not there is refused."""
 ISAS: Final = {
     "rv64gc": Isa(64, "imafdcsu"),
     "rv64imac": Isa(64, "imacsu"),

@@ -361,7 +361,13 @@ def boot(args: argparse.Namespace) -> int:
     return booting.boot(args)
 
 
+def app(args: argparse.Namespace) -> int:
+    from minion.cli import app as apps
+
+    return apps.app(args)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run, "up": up, "down": down, "status": status, "logs": logs, "lib": lib, "env": env,
-    "boot": boot,
+    "boot": boot, "app": app,
 }  # fmt: skip

@@ -8,12 +8,14 @@ import signal
 import sys
 
 from minion.cli import boot_options, commands
+from minion.cli.engines import ENGINES
 from minion.cli.options import Options, UsageError
 
 EPILOG = """examples:
   minion run -- curl http://10.0.2.2:8000/          one command on a minion of its own
   minion run -p 8080:80 -- python3 -m http.server 80
   minion up web; minion run --on web -- nginx; minion status web; minion down web
+  minion app -p 8080:80 ./server.elf                a riscv64 program on the minion itself
   eval "$(minion env)"; LD_PRELOAD=libminion.so curl http://10.0.2.2:8000/
 """
 
@@ -40,6 +42,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--mtu", type=int, default=default.mtu, help="of the NIC (default: 1500)")
     group.add_argument("--trace", action="store_true",
                        help="print every call, frame of the line and packet")  # fmt: skip
+    group.add_argument(
+        "--app-ram",
+        type=int,
+        default=default.app_ram_mib,
+        metavar="MIB",
+        dest="app_ram_mib",
+        help="memory for apps, besides (default: 128)",
+    )
+    group.add_argument("--engine", default="", choices=("", *ENGINES), metavar="|".join(ENGINES),
+                       help="how apps' machine code is executed")  # fmt: skip
 
 
 def options_of(args: argparse.Namespace) -> Options:
@@ -59,6 +71,20 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--on", metavar="NAME", help="use this running minion")
     add_options(run)
     run.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM ARGS")
+
+    app = sub.add_parser("app", help="run a riscv64 program, or a coroutine, on the minion itself")
+    app.add_argument("--on", metavar="NAME", help="use this running minion")
+    app.add_argument(
+        "-e",
+        "--env",
+        action="append",
+        default=[],
+        metavar="NAME[=VALUE]",
+        help="a setting for the program's environment (else empty)",
+    )
+    add_options(app)
+    app.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM.elf|MODULE:FUNCTION",
+                     help="and its arguments")  # fmt: skip
 
     up = sub.add_parser("up", help="start a minion in the background")
     up.add_argument("name", nargs="?", default="default")

@@ -27,6 +27,8 @@ class Options:
     dns: list[str] = field(default_factory=list)
     mtu: int = 1500
     trace: bool = False
+    app_ram_mib: int = 128
+    engine: str = ""
 
     def check(self) -> None:
         """UsageError for the first thing that cannot be."""
@@ -36,6 +38,8 @@ class Options:
             raise UsageError("-p works with --netdev user; over a tap the minion has an address")
         if not RAM_MIN_MIB <= self.ram_mib <= RAM_MAX_MIB:
             raise UsageError(f"--ram {self.ram_mib}: from {RAM_MIN_MIB} to {RAM_MAX_MIB} MiB")
+        if not 1 <= self.app_ram_mib <= RAM_MAX_MIB:
+            raise UsageError(f"--app-ram {self.app_ram_mib}: from 1 to {RAM_MAX_MIB} MiB")
         if not 576 <= self.mtu <= 65521:
             raise UsageError(f"--mtu {self.mtu}: from 576 to 65521")
         if not 0 <= self.noise <= 0.01:

@@ -31,6 +31,13 @@ def details(minion: dict[str, Any]) -> str:
         f"{s.get('remote') or '-':<24}{s['pid']:>8}"
         for s in minion["sockets"]
     ]
+    if minion["apps"]:
+        lines += ["", f"{'APP':<24}{'PID':>6}{'THREADS':>9}{'FILES':>7}{'INSTRUCTIONS':>18}"]
+    lines += [
+        f"{a['name']:<24}{a.get('pid', '-'):>6}{a['threads']:>9}{a['files']:>7}"
+        f"{a.get('instructions', 0):>18,}"
+        for a in minion["apps"]
+    ]
     lines.append("")
     for section in ("line", "sysproxy", "driver", "control", "stack", "board"):
         lines += flatten(section, minion[section])

@@ -25,14 +25,20 @@ from minion.sysproxy.operations import Op
 BACKLOG = 512
 UCRED = struct.Struct("iII")
 PAUSE_NS = 100_000_000
-LINE_OPS = frozenset(Op) - {Op.STATUS, Op.STOP, Op.ADOPT}
-RIGHTS_ROOM = socket.CMSG_SPACE(4)
+LINE_OPS = frozenset(Op) - {Op.STATUS, Op.STOP, Op.ADOPT, Op.APP}
+APP_FDS = 4
+"""Program, standard input, output and error."""
+RIGHTS_ROOM = socket.CMSG_SPACE(4 * APP_FDS)
+AppDone = Callable[[int, int, bytes], None]
+"""Of an app's exit status, or -1, an errno, and why."""
+StartApp = Callable[[bytes, list[int], AppDone], Callable[[], None]]
+"""Of a request's data and descriptors, the callee's from then on; returns what ends the app."""
 
 
 class Client:
     """One connection of one process."""
 
-    __slots__ = ("busy", "fd", "pid", "sock", "uid")
+    __slots__ = ("abandon", "busy", "fd", "pid", "sock", "uid")
 
     def __init__(self, sock: socket.socket, door: Client | None = None) -> None:
         """door: the client that vouches for this one."""
@@ -43,6 +49,14 @@ class Client:
         if door is not None:
             self.uid = door.uid
         self.busy = False
+        self.abandon: Callable[[], None] | None = None
+        """What to do if it goes away before its request is done."""
+
+
+def no_apps(_data: bytes, fds: list[int], _done: AppDone) -> Callable[[], None]:
+    for fd in fds:
+        os.close(fd)
+    raise OSError(errno.ENOSYS, "no apps here")
 
 
 class ControlServer:
@@ -54,6 +68,7 @@ class ControlServer:
         status: Callable[[], bytes],
         stop: Callable[[], None],
         clients_changed: Callable[[], None] = lambda: None,
+        start_app: StartApp = no_apps,
     ) -> None:
         """listener: bound and listening, SOCK_SEQPACKET, non-blocking.  status: JSON, UTF-8.
 
@@ -67,6 +82,7 @@ class ControlServer:
         self._status = status
         self._stop = stop
         self._changed = clients_changed
+        self._start_app = start_app
         self._uids = {os.getuid(), 0}
         reactor.register(listener.fileno(), EPOLLIN, self._accept)
 
@@ -106,6 +122,8 @@ class ControlServer:
         if self.clients.pop(client.fd, None) is not None:
             self._reactor.unregister(client.fd)
             client.sock.close()
+            if client.abandon is not None:
+                client.abandon()
             self._changed()
 
     def _readable(self, client: Client, _events: int) -> None:
@@ -118,11 +136,11 @@ class ControlServer:
             return
         except OSError:
             message = b""
-        if rights and not self._adopt(client, message, rights):
+        if rights:
+            if self._with_descriptors(client, message, descriptors_of(rights)):
+                return
             self.counters["bad_requests"] += 1
             message = b""
-        elif rights:
-            return
         if not message:
             self._drop(client)
             return
@@ -144,33 +162,48 @@ class ControlServer:
         elif op == Op.STOP:
             self._reply(client, op, 0, 0)
             self._stop()
-        else:  # ADOPT, but nothing came with it
+        else:  # ADOPT or APP, but nothing came with it
             self._reply(client, op, -1, errno.EINVAL)
 
-    def _adopt(self, door: Client, message: bytes, rights: list[tuple[int, int, bytes]]) -> bool:
-        """MINION_ADOPT; whatever else comes with descriptors is nonsense, and they are closed."""
-        fds = array("i")
-        for _level, _kind, data in rights:
-            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
-        wanted = len(message) == abi.REQUEST.size and len(fds) == 1
-        if wanted:
-            version, op, *_ = abi.REQUEST.unpack(message)
-            wanted = (version, op) == (abi.VERSION, Op.ADOPT)
-        kind = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if wanted:
-            try:
-                sock = socket.socket(fileno=fds[0])
-            except OSError:  # not a socket
-                wanted = False
-            else:
-                if (sock.family, sock.type) == kind:
-                    self._welcome(Client(sock, door))
-                    return True
-                sock.close()
-                return False
+    def _with_descriptors(self, client: Client, message: bytes, fds: list[int]) -> bool:
+        """MINION_ADOPT and MINION_APP; whatever else comes with descriptors is nonsense."""
+        size = abi.REQUEST.size
+        if len(message) >= size:
+            version, op, _ident, _a, _b, _c, length = abi.REQUEST.unpack_from(message)
+            legal = version == abi.VERSION and length == len(message) - size
+            if legal and op == Op.ADOPT and len(fds) == 1 and not length:
+                return self._adopt(client, fds[0])
+            if legal and op == Op.APP and len(fds) == APP_FDS and not client.busy:
+                self._app(client, message[size:], fds)
+                return True
         for fd in fds:
             os.close(fd)
-        return wanted
+        return False
+
+    def _adopt(self, door: Client, fd: int) -> bool:
+        try:
+            sock = socket.socket(fileno=fd)
+        except OSError:  # not a socket
+            os.close(fd)
+            return False
+        if (sock.family, sock.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
+            sock.close()
+            return False
+        self._welcome(Client(sock, door))
+        return True
+
+    def _app(self, client: Client, data: bytes, fds: list[int]) -> None:
+        client.busy = True
+
+        def done(result: int, error: int, text: bytes) -> None:
+            client.busy = False
+            client.abandon = None
+            self._reply(client, Op.APP, result, error, text[: abi.DATA_MAX])
+
+        try:
+            client.abandon = self._start_app(data, fds, done)
+        except OSError as error:
+            done(-1, error.errno or errno.EIO, str(error.strerror).encode())
 
     def _forward(
         self, client: Client, op: int, ident: bytes, a: int, b: int, c: int, data: bytes
@@ -219,6 +252,13 @@ class ControlServer:
             self._drop(client)
         self._reactor.unregister(self._listener.fileno())
         self._listener.close()
+
+
+def descriptors_of(rights: list[tuple[int, int, bytes]]) -> list[int]:
+    fds = array("i")
+    for _level, _kind, data in rights:
+        fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return list(fds)
 
 
 OPS = frozenset(int(op) for op in Op)

@@ -38,6 +38,11 @@ enum minion_op {
                              * connection with this one's rights.  No reply, and allowed while a
                              * request is under way: a child that has dropped its privileges gets a
                              * connection of its own through the one it inherited */
+    MINION_APP = 17,        /* run an app; with the descriptors (SCM_RIGHTS) of its program, standard
+                             * input, output and error.  Data: JSON with "argv" and "env".  The reply
+                             * comes when it has ended; closing the connection ends it.
+                                                                   -> its exit status as a shell shows it,
+                                                                      or an error with a line of text */
 };
 
 enum { MINION_NONBLOCK = 1 };

@@ -1,0 +1,75 @@
+"""A descriptor of the host as a file of an app: its standard input, output and error."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import stat
+from errno import EAGAIN
+from typing import Final
+
+from hypercalls.host.interest import Interest
+from hypercalls.host.reactor import Reactor
+from minion.app.files import POLLERR, POLLHUP, POLLIN, POLLOUT, File
+
+PIPE_BUF: Final = 4096
+"""What a descriptor that polls writable takes without waiting."""
+TCGETS, TIOCGWINSZ = 0x5401, 0x5413
+SIZES: Final = {TCGETS: 36, TIOCGWINSZ: 8}
+"""The same structures on riscv64 and on all hosts with asm-generic's."""
+
+
+class HostFile(File):
+    """Never blocks, and leaves the description's O_NONBLOCK alone: others share it."""
+
+    def __init__(self, reactor: Reactor, fd: int, access: int) -> None:
+        """fd is this object's from now on."""
+        super().__init__()
+        self.access = access
+        self.mode = os.fstat(fd).st_mode
+        self._fd = fd
+        self._poll = select.poll()
+        self._poll.register(fd, select.POLLIN if access == 0 else select.POLLOUT)
+        self._interest = Interest(reactor, fd, self._event)
+        self._plain = stat.S_ISREG(self.mode)
+
+    def _event(self, _mask: int) -> None:
+        self._interest.drop()  # once: told again when somebody finds it not ready again
+        self.changed()
+
+    def _ready(self, event: int) -> bool:
+        """Whether it is; if not, `changed` is called when it is."""
+        if self._plain or self._poll.poll(0):
+            return True
+        self._interest.set(event)
+        return False
+
+    def poll(self) -> int:
+        wanted = POLLIN if self.access == 0 else POLLOUT
+        if not self._ready(select.EPOLLIN if self.access == 0 else select.EPOLLOUT):
+            return 0
+        found = self._poll.poll(0)
+        return wanted if self._plain or not found else found[0][1] & (wanted | POLLHUP | POLLERR)
+
+    def read(self, length: int, /) -> bytes:
+        if not self._ready(select.EPOLLIN):
+            raise BlockingIOError(EAGAIN, "nothing there")
+        return os.read(self._fd, length)
+
+    def write(self, data: bytes | memoryview, /) -> int:
+        if not self._ready(select.EPOLLOUT):
+            raise BlockingIOError(EAGAIN, "full")
+        return os.write(self._fd, data if self._plain else data[:PIPE_BUF])
+
+    def seek(self, offset: int, whence: int, /) -> int:
+        return os.lseek(self._fd, offset, whence)
+
+    def ioctl(self, request: int, /) -> bytes | None:
+        if request not in SIZES:
+            return super().ioctl(request)
+        return fcntl.ioctl(self._fd, request, bytes(SIZES[request]))
+
+    def close(self) -> None:
+        self._interest.drop()
+        os.close(self._fd)
