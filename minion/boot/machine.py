@@ -149,6 +149,9 @@ class Machine:
 
     def restart(self) -> None:
         """Reset; also called within stores."""
+        if self.paused:
+            self.power_on()
+            return
         self._reset = True
         self.hart.stop(Stop.HALT)
 

@@ -9,6 +9,8 @@ PACKET_MAX: Final = 0x4000
 ACK: Final = b"+"
 NAK: Final = b"-"
 INTERRUPT: Final = b"\x03"
+DAMAGED: Final = b"!"
+TOO_LONG: Final = b"?"
 START: Final = ord("$")
 END: Final = ord("#")
 ESCAPE: Final = ord("}")
@@ -55,10 +57,7 @@ class Receiver:
         self._dropped = False
 
     def feed(self, data: bytes) -> list[bytes]:
-        """In order: packets whole (with $ and #cs taken off, a $ left in front), ACK, NAK, INTERRUPT.
-
-        A packet with a wrong checksum comes out as b"!".
-        """
+        """In order: packets ($ and what it held), ACK, NAK, INTERRUPT, DAMAGED, TOO_LONG."""
         found: list[bytes] = []
         for byte in data:
             if self._tail:
@@ -97,8 +96,3 @@ class Receiver:
             found.append(b"$" + payload)
         else:
             found.append(DAMAGED)
-
-
-DAMAGED: Final = b"!"
-TOO_LONG: Final = b"?"
-"""Not among the packets: those start with $."""

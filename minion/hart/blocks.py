@@ -63,7 +63,7 @@ class Held(Generic[T]):
 
 
 class Page(Generic[T]):
-    """The blocks of a physical page, by (pc, fp, breakpoints), and a bit for each granule of code."""
+    """The blocks of a page, by (pc, fp, breakpoints), and a bit for each granule of code."""
 
     __slots__ = ("blocks", "granules")
 

@@ -208,7 +208,7 @@ class Mmu:
     def load_reserved(self, addr: int, size: int) -> int:
         if addr & size - 1:
             raise Trap(Cause.LOAD_MISALIGNED, addr)
-        value = self.load(addr, size)
+        value = self._h.load(addr, size)
         self._h.reservation = (addr, size, value)
         return value
 
@@ -225,7 +225,7 @@ class Mmu:
             return 1
         failed = self.amo_load(addr, size) != h.reservation[2]
         if not failed:
-            self.store(addr, size, value)
+            h.store(addr, size, value)
         h.reservation = None
         return int(failed)
 
