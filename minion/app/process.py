@@ -107,8 +107,13 @@ class App:
             thread.sleeper.kill()
 
     def ignores(self, signal: int) -> bool:
-        action = self.signals.get(signal, b"")
-        return int.from_bytes(action[:8], "little") == SIG_IGN
+        return self._action(signal) == SIG_IGN
+
+    def handles(self, signal: int) -> bool:
+        return self._action(signal) > SIG_IGN
+
+    def _action(self, signal: int) -> int:
+        return int.from_bytes(self.signals.get(signal, b"")[:8], "little")
 
     def thread_ended(self, thread: Thread) -> None:
         """Its last act; the last thread's is the app's."""

@@ -26,7 +26,7 @@ from minion.app.process import (
     Kernel,
     Thread,
 )
-from minion.app.report import report
+from minion.app.report import die
 from minion.app.sleep import Killed
 from minion.app.space import EXEC, READ, WRITE
 from minion.elf.image import Image
@@ -50,9 +50,11 @@ SIGNALS: Final[dict[int, int]] = {
     Cause.LOAD_MISALIGNED: SIGBUS,
     Cause.STORE_MISALIGNED: SIGBUS,
 }
-NAMES: Final = {
-    SIGILL: "illegal instruction", SIGTRAP: "breakpoint", SIGBUS: "misaligned access",
-    SIGSEGV: "segmentation fault", SIGKILL: "out of memory", SIGPIPE: "broken pipe",
+DOING: Final[dict[int, str]] = {
+    Cause.LOAD_PAGE: "reading", Cause.STORE_PAGE: "writing", Cause.FETCH_PAGE: "executing",
+    Cause.LOAD_MISALIGNED: "reading", Cause.STORE_MISALIGNED: "writing",
+    Cause.LOAD_ACCESS: "reading", Cause.STORE_ACCESS: "writing", Cause.FETCH_ACCESS: "executing",
+    Cause.ILLEGAL: "instruction",
 }  # fmt: skip
 
 
@@ -172,7 +174,7 @@ class Runner:
             app.hart.reservation = None
             thread.x[10] = await self._calls.call(thread) & (1 << 64) - 1
             if thread.x[10] == (1 << 64) - EPIPE and self._calls.broken_pipe(thread):
-                self.kill(thread, SIGPIPE, "", quiet=True)
+                app.exit(128 + SIGPIPE)
             return
         access = ACCESS.get(cause)
         if access is not None:
@@ -180,16 +182,8 @@ class Runner:
                 if app.space.fault(tval, access):
                     return
             except OSError:
-                self.kill(thread, SIGKILL, f"no memory left for apps, touching {tval:#x}")
+                die(thread, SIGKILL, f"no memory left for apps, touching {tval:#x}")
                 return
         signal = SIGNALS.get(cause, SIGSEGV)
-        self.kill(thread, signal, f"{Cause(cause).name.lower()} at pc {thread.pc:#x}, {tval:#x}")
-
-    def kill(self, thread: Thread, signal: int, what: str, quiet: bool = False) -> None:
-        """A fatal signal: registers and a backtrace to the log, and the end of the app."""
-        app = thread.app
-        if not quiet:
-            app.log(f"{app.name}: {NAMES.get(signal, f'signal {signal}')}: {what}")
-            for line in report(thread):
-                app.log(line)
-        app.exit(128 + signal)
+        what = f"{DOING[cause]} {tval:#x}" if cause in DOING else f"at {thread.pc:#x}"
+        die(thread, signal, what)

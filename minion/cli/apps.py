@@ -86,7 +86,7 @@ class Apps:
         number = self._add(app)
 
         def log(line: str) -> None:
-            self._log(line)
+            self._log(f"app {line.strip()}")
             os.write(errors, f"{line}\n".encode())
 
         def end(status: int) -> None:

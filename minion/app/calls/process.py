@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from minion.app.calls.time import timespec_ns
 from minion.app.frames import PAGE
-from minion.app.process import THREADS_MAX, Thread
+from minion.app.process import SIGKILL, SIGTERM, THREADS_MAX, App, Thread
+from minion.app.report import die
 
 if TYPE_CHECKING:
     from minion.app.calls.table import Call
@@ -185,33 +186,35 @@ def rt_sigprocmask(thread: Thread, how: int, new: int, old: int, size: int, *_: 
 
 def kill(thread: Thread, pid: int, signal: int, *_: int) -> int:
     """To itself, or to another app of this minion (they are all the same user's)."""
-    app = thread.app.kernel.apps.get(pid & 0xFFFF_FFFF) if pid else thread.app
-    return send(app, signal)
+    return send(thread, thread.app.kernel.apps.get(pid) if pid else thread.app, signal)
 
 
 def tgkill(thread: Thread, pid: int, tid: int, signal: int, *_: int) -> int:
     app = thread.app.kernel.apps.get(pid)
-    return send(app if app is not None and tid in app.threads else None, signal)
+    return send(thread, app if app is not None and tid in app.threads else None, signal)
 
 
 def tkill(thread: Thread, tid: int, signal: int, *_: int) -> int:
-    return send(thread.app if tid in thread.app.threads else None, signal)
+    return send(thread, thread.app if tid in thread.app.threads else None, signal)
 
 
 HARMLESS: Final = frozenset({17, 18, 23, 28})
 """SIGCHLD, SIGCONT, SIGURG, SIGWINCH: ignored by default."""
 
 
-def send(app: object, signal: int) -> int:
-    from minion.app.process import App
-
-    if not isinstance(app, App):
+def send(sender: Thread, app: App | None, signal: int) -> int:
+    """ESRCH, EINVAL."""
+    if app is None:
         raise OSError(ESRCH, "no such app")
     if not 0 <= signal <= NSIG:
         raise OSError(EINVAL, "no such signal")
-    if signal and signal not in HARMLESS and (signal == 9 or not app.ignores(signal)):
-        if signal != 9 and int.from_bytes(app.signals.get(signal, b"")[:8], "little") > 1:
-            app.log(f"{app.name}: signal {signal} has a handler: handlers are not supported")
+    if not signal or signal in HARMLESS or (signal != SIGKILL and app.ignores(signal)):
+        return 0
+    if signal != SIGKILL and app.handles(signal):
+        app.log(f"{app.name}: signal {signal} has a handler: handlers are not supported")
+    if app is sender.app and signal not in (SIGKILL, SIGTERM):
+        die(sender, signal, "")
+    else:
         app.exit(128 + signal)
     return 0
 
