@@ -66,13 +66,17 @@ class Options:
 
 
 def publication(text: str) -> Publication:
-    """[ADDRESS:]HOSTPORT:PORT, as docker writes it; the address defaults to 127.0.0.1."""
-    parts = text.split(":")
+    """[ADDRESS:]HOSTPORT:PORT[/udp], as docker writes it; the address defaults to 127.0.0.1."""
+    ports, slash, protocol = text.partition("/")
+    parts = ports.split(":")
     if len(parts) == 2:
         parts = ["127.0.0.1", *parts]
-    if len(parts) != 3 or not all(p.isdigit() and 0 < int(p) < 65536 for p in parts[1:]):
-        raise UsageError(f"-p {text}: use HOSTPORT:PORT or ADDRESS:HOSTPORT:PORT, e.g. 8080:80")
-    return Publication(parts[0], int(parts[1]), int(parts[2]))
+    legal = len(parts) == 3 and all(p.isdigit() and 0 < int(p) < 65536 for p in parts[1:])
+    if not legal or (slash and protocol not in ("tcp", "udp")):
+        raise UsageError(
+            f"-p {text}: use HOSTPORT:PORT, ADDRESS:HOSTPORT:PORT or HOSTPORT:PORT/udp"
+        )
+    return Publication(parts[0], int(parts[1]), int(parts[2]), protocol == "udp")
 
 
 def ipv4(text: str, what: str) -> str:

@@ -20,6 +20,7 @@ from minion.netdev.user.leases import DhcpServer
 from minion.netdev.user.link import LinkNet
 from minion.netdev.user.names import PORT as DNS_PORT
 from minion.netdev.user.names import DnsServer
+from minion.netdev.user.published import UdpPublication
 from minion.netdev.user.relay import TcpRelays
 from stack.config import Config
 from stack.netstack import Netstack
@@ -41,6 +42,7 @@ class Publication:
     host_address: str
     host_port: int
     minion_port: int
+    udp: bool = False
 
 
 class UserNetdev:
@@ -54,6 +56,7 @@ class UserNetdev:
         self._publications = publications
         self._config = config
         self._listeners = [listen(publication) for publication in publications]
+        self._published: list[UdpPublication] = []
         self.counters: dict[str, int] = {}
 
     def attach(self, port: NicPort) -> None:
@@ -72,7 +75,12 @@ class UserNetdev:
         net.udp.forwarder = self._udp
         self.counters = self._link.counters
         for publication, listener in zip(self._publications, self._listeners, strict=True):
-            self._serve(listener, publication.minion_port)
+            if publication.udp:
+                goal = (GUEST, publication.minion_port)
+                one = UdpPublication(self._reactor, net, listener, HOST, goal, wake)
+                self._published.append(one)
+            else:
+                self._serve(listener, publication.minion_port)
 
     def transmit(self, frame: list[memoryview]) -> None:
         self._link.transmit(frame)
@@ -108,9 +116,12 @@ class UserNetdev:
         return any(relay.undelivered for relay in self.tcp.relays.values())
 
     def close(self) -> None:
+        for one in self._published:
+            one.close()
         for listener in self._listeners:
-            self._reactor.unregister(listener.fileno())
-            listener.close()
+            if listener.fileno() >= 0:  # else it was a published UDP port's
+                self._reactor.unregister(listener.fileno())
+                listener.close()
         self.tcp.close()
         self.datagrams.close()
         self.names.close()
@@ -129,13 +140,16 @@ def target(address: int, port: int) -> tuple[str, int] | None:
 
 
 def listen(publication: Publication) -> socket.socket:
-    """A listening host socket.  OSError with a message for people."""
+    """A host socket that listens, or is bound.  OSError with a message for people."""
     where = f"{publication.host_address}:{publication.host_port}"
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    kind = socket.SOCK_DGRAM if publication.udp else socket.SOCK_STREAM
+    listener = socket.socket(socket.AF_INET, kind | socket.SOCK_NONBLOCK)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not publication.udp:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((publication.host_address, publication.host_port))
-        listener.listen(BACKLOG)
+        if not publication.udp:
+            listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         reasons = {
