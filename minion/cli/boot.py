@@ -142,7 +142,7 @@ class Run:
         try:
             server = Server(self.reactor, target, target.disconnected, port)
         except OSError as error:
-            raise UsageError(f"--gdb {port}: {error.strerror}") from None
+            raise UsageError(f"--gdb {port}: {os.strerror(error.errno or 0)}") from None
         machine.engine, machine.debugger, machine.paused = target, server, True
         print(f"minion: waiting for gdb: target remote 127.0.0.1:{port}", file=sys.stderr)
         return server
