@@ -51,10 +51,10 @@ class Block:
 
 
 class Interpreter:
-    def __init__(self, hart: Hart) -> None:
+    def __init__(self, hart: Hart, build: Callable[[Hart, Straight], Block] = Block) -> None:
         self.hart = hart
         self._costs = hart.cost.table()
-        self._blocks: Blocks[Block] = Blocks(hart, partial(Block, hart))
+        self._blocks: Blocks[Block] = Blocks(hart, partial(build, hart))
         self._raw = 0
 
     def run(self, limit: int) -> Stop:

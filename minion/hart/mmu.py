@@ -170,6 +170,7 @@ class Mmu:
         room = PAGE - (addr & OFFSET)
         if size > room:
             following = addr + room & self._h.isa.mask
+            self.translate(addr, Access.STORE, self._data_priv, room)
             self.translate(following, Access.STORE, self._data_priv, size - room)
             self._store(addr, room, value & (1 << room * 8) - 1)
             self._store(following, size - room, value >> room * 8)

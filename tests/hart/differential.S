@@ -31,6 +31,7 @@
 #define RECORDS  0x80100000
 #define TABLE    0x80008000
 #define FINISHER 0x100000
+#define MTIMECMP 0x2004000
 
 .macro each_x op, at, base, from=1, to=31
     .set n, \from
@@ -59,12 +60,18 @@ _start:
     lla t0, on_m_trap
     csrw mtvec, t0
     li tp, RECORDS
+    li t0, MTIMECMP                 /* QEMU starts with 0 in it, and the interrupt pending */
+    li t1, -1
+    sw t1, 4(t0)
+    sw t1, 0(t0)
     li t0, TABLE
     lw s0, 0(t0)
 next:
     sw s0, 8(t0)
     beqz s0, done
     csrw mscratch, tp
+    REG_L t0, CLEANUP(tp)
+    jalr t0
     REG_L t0, SETUP(tp)
     jalr t0
     REG_L t0, INIT(tp)
@@ -112,22 +119,29 @@ done:
     addi t5, t5, 1
     sw t5, COUNT(t6)
     csrr t3, \prefix\()cause
-    blez t3, \lost
-    li t4, 1
-    beq t3, t4, \lost
-    li t4, 12
-    beq t3, t4, \lost
+    bltz t3, \lost
     csrr t4, \prefix\()epc
     REG_L t5, END(t6)
-    bgeu t4, t5, \lost
+    bgeu t4, t5, 8f
     REG_L t5, ENTRY(t6)
-    bltu t4, t5, \lost
-    lhu t5, 0(t4)
+    bltu t4, t5, 8f
+    lhu t5, 0(t4)                   /* skip the instruction */
     andi t5, t5, 3
     addi t4, t4, 2
     li t3, 3
     bne t5, t3, 9f
     addi t4, t4, 2
+    j 9f
+8:  beqz t3, 7f                     /* a jump to where nothing can be fetched: return from it */
+    addi t3, t3, -1
+    beqz t3, 7f
+    addi t3, t3, -11
+    bnez t3, \lost
+7:  mv t4, ra
+    REG_L t5, END(t6)
+    bgeu t4, t5, \lost
+    REG_L t5, ENTRY(t6)
+    bltu t4, t5, \lost
 9:  csrw \prefix\()epc, t4
     REG_L t3, SCRATCH(t6)
     REG_L t4, SCRATCH + 8(t6)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from minion.bus import Bus
+from minion.devices import clint
 from minion.devices.finisher import LENGTH, Finisher
 from minion.devices.lines import Lines
 from minion.hart.config import Isa
@@ -19,6 +20,7 @@ from minion.ram import Ram
 
 BASE: Final = 0x8000_0000
 FINISHER: Final = 0x10_0000
+CLINT: Final = 0x200_0000
 HERE: Final = Path(__file__).parent
 
 
@@ -31,7 +33,7 @@ ENGINES: Final[dict[str, Callable[[Hart], Engine]]] = {"interpreter": Interprete
 
 
 class Machine:
-    """RAM, a finisher, a hart."""
+    """RAM, a finisher, a timer that stands still, a hart."""
 
     def __init__(self, isa: Isa, ram_bytes: int = 1 << 20, image: bytes = b"") -> None:
         self.ram = Ram(ram_bytes, BASE)
@@ -41,6 +43,7 @@ class Machine:
         self.hart = Hart(self.bus, self.ram, self.lines, isa)
         self.status: int | None = None
         self.bus.attach(FINISHER, LENGTH, Finisher(self._finish, lambda: None))
+        self.bus.attach(CLINT, clint.LENGTH, clint.Clint(lambda: 0, self.lines))
 
     def _finish(self, status: int) -> None:
         self.status = status
@@ -61,7 +64,8 @@ def cpu(isa: Isa) -> str:
     """QEMU's processor with the extensions that the isa has, and no more."""
     off = ["h", "sstc", "zba", "zbb", "zbc", "zbs", "Zihintpause"]
     off += [letter for letter in "afdms" if not isa.has(letter)]
-    return f"rv{isa.xlen}," + ",".join(f"{name}=false" for name in off)
+    same = "marchid=0,mimpid=0,pmu-num=29,"
+    return f"rv{isa.xlen},{same}" + ",".join(f"{name}=false" for name in off)
 
 
 def run_qemu(isa: Isa, image: bytes, ram_bytes: int, timeout_s: float = 20) -> bytes:

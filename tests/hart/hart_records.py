@@ -72,8 +72,13 @@ def code_address(index: int, records: int) -> int:
     return BASE + code_offset(records) + index * CODE_ROOM
 
 
-def ram_bytes(records: int) -> int:
-    need = code_offset(records) + records * CODE_ROOM * 2
+def extra_offset(records: int) -> int:
+    """Room for what else an image needs: page tables."""
+    return code_offset(records) + records * CODE_ROOM * 4 + 4095 & -4096
+
+
+def ram_bytes(records: int, extra: int = 0) -> int:
+    need = extra_offset(records) + extra
     return max(1 << need.bit_length() + 1, 16 << 20)  # QEMU puts a device tree near the end
 
 
@@ -90,7 +95,9 @@ def standard_cleanup(isa: Isa) -> bytes:
     """Back to a plain M mode, whatever the code has set."""
     asm = Assembler(isa)
     names = [0x304, 0x344] + ([0x302, 0x303, 0x180] if isa.has("s") else [])
-    for csr in [0x300, *names, 0x306, *([0x106] if isa.has("s") else [])]:
+    counters = [0x306, *([0x106] if isa.has("s") else [])]
+    protection = [0x3A0, 0x3A2] if isa.xlen == 64 else [0x3A0, 0x3A1, 0x3A2, 0x3A3]
+    for csr in [0x300, *names, *counters, *protection]:
         asm.put("csrrw", 0, csr, 0)
     _, symbols = harness(isa)
     for csr, name in ((0x305, "on_m_trap"), (0x105, "on_s_trap")):
@@ -100,9 +107,11 @@ def standard_cleanup(isa: Isa) -> bytes:
     return bytes(asm.code)
 
 
-def image(isa: Isa, records: list[Record]) -> bytes:
+def image(isa: Isa, records: list[Record], extra: bytes = b"") -> bytes:
     text, _ = harness(isa)
-    ram = bytearray(ram_bytes(len(records)))
+    ram = bytearray(ram_bytes(len(records), len(extra)))
+    beyond = extra_offset(len(records))
+    ram[beyond : beyond + len(extra)] = extra
     ram[: len(text)] = text
     assert len(text) <= TABLE
     ram[TABLE : TABLE + 4] = len(records).to_bytes(4, "little")
@@ -139,7 +148,7 @@ def image(isa: Isa, records: list[Record]) -> bytes:
             auxiliary += len(routine) + 3 & ~3
         assert len(record.data) <= STRIDE - DATA
         ram[at + DATA : at + DATA + len(record.data)] = record.data
-    assert auxiliary - BASE <= len(ram)
+    assert auxiliary - BASE <= beyond
     return bytes(ram)
 
 

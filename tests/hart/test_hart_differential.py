@@ -1,4 +1,4 @@
-"""Random programs, here and on QEMU: registers, memory and every trap must agree.
+"""Random programs, here and on QEMU: registers, memory, page tables and every trap must agree.
 
 HART_SEEDS=100 in the environment makes a campaign of it: that many images of each kind.
 """
@@ -8,34 +8,62 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from random import Random
+from typing import NamedTuple
 
 import pytest
 from hart_generator import Generator, noise
 from hart_machine import ENGINES, run_here, run_qemu
-from hart_records import Record, code_address, difference, image, listing, outcome, ram_bytes
+from hart_privileged import csrs, modes
+from hart_protection import PAGE, TABLES, paging, pmp
+from hart_records import (
+    Record,
+    code_address,
+    difference,
+    extra_offset,
+    image,
+    listing,
+    outcome,
+    ram_bytes,
+)
 
 from minion.hart.config import Isa
 
-SEEDS = int(os.environ.get("HART_SEEDS", "2"))
+SEEDS = int(os.environ.get("HART_SEEDS", "1"))
 RECORDS = 200
 LIMIT = 10_000_000
 SHOWN = 3
 """Differing programs that a failure shows."""
 
-Kind = Callable[[Random, Isa], list[Record]]
+
+class Batch(NamedTuple):
+    records: list[Record]
+    tables: bytes = b""
+    """TABLES pages for each record."""
 
 
-def valid(rng: Random, isa: Isa) -> list[Record]:
+def each(make: Callable[[Random, Isa, int], Record]) -> Callable[[Random, Isa], Batch]:
+    return lambda rng, isa: Batch([make(rng, isa, index) for index in range(RECORDS)])
+
+
+def valid(rng: Random, isa: Isa) -> Batch:
     generator = Generator(rng, isa)
-    return [generator.record(index) for index in range(RECORDS)]
+    return Batch([generator.record(index) for index in range(RECORDS)])
 
 
-def anything(rng: Random, isa: Isa) -> list[Record]:
-    return [noise(rng, isa, index) for index in range(RECORDS)]
+def paged(rng: Random, isa: Isa) -> Batch:
+    pairs = [paging(rng, isa, index, RECORDS) for index in range(RECORDS)]
+    return Batch([record for record, _ in pairs], b"".join([tables for _, tables in pairs]))
 
 
-KINDS: dict[str, Kind] = {"valid": valid, "anything": anything}
-ISAS = {"rv64gc": Isa(), "rv64imac": Isa(64, "imacsu"), "rv32imac": Isa(32, "imacsu")}
+KINDS: dict[str, Callable[[Random, Isa], Batch]] = {
+    "valid": valid,
+    "anything": each(noise),
+    "csrs": each(csrs),
+    "modes": each(modes),
+    "pmp": each(pmp),
+    "paging": paged,
+}
+ISAS = {"rv64gc": Isa(), "rv32imac": Isa(32, "imacsu")}
 
 
 @pytest.mark.needs("qemu-system-riscv64", "qemu-system-riscv32", "riscv64-linux-gnu-gcc")
@@ -45,22 +73,35 @@ ISAS = {"rv64gc": Isa(), "rv64imac": Isa(64, "imacsu"), "rv32imac": Isa(32, "ima
 @pytest.mark.parametrize("name", ISAS)
 def test_agrees_with_qemu(name: str, kind: str, seed: int) -> None:
     isa = ISAS[name]
-    records = KINDS[kind](Random(f"{name} {kind} {seed}"), isa)
-    ram = image(isa, records)
-    size = ram_bytes(len(records))
+    batch = KINDS[kind](Random(f"{name} {kind} {seed}"), isa)
+    ram = image(isa, batch.records, batch.tables)
+    size = ram_bytes(RECORDS, len(batch.tables))
     theirs = run_qemu(isa, ram, size)
     for engine in ENGINES:
-        compare(isa, records, run_here(engine, isa, ram, size, LIMIT), theirs, engine)
+        compare(isa, batch, run_here(engine, isa, ram, size, LIMIT), theirs, engine)
 
 
-def compare(isa: Isa, records: list[Record], ours: memoryview, theirs: bytes, engine: str) -> None:
+def compare(isa: Isa, batch: Batch, ours: memoryview, theirs: bytes, engine: str) -> None:
     report = []
     differing = 0
-    for index, record in enumerate(records):
+    for index, record in enumerate(batch.records):
         lines = difference(outcome(isa, ours, index), outcome(isa, theirs, index))
+        if batch.tables:
+            lines += tables(ours, theirs, index)
         if lines:
             differing += 1
             if differing <= SHOWN:
                 report += [f"{engine}, record {index}:", *lines]
-                report += listing(isa, record, code_address(index, len(records)))
+                report += listing(isa, record, code_address(index, RECORDS))
     assert not differing, "\n".join([f"{differing} records differ", *report])
+
+
+def tables(ours: memoryview, theirs: bytes, index: int) -> list[str]:
+    start = extra_offset(RECORDS) + index * TABLES * PAGE
+    lines = []
+    for at in range(start, start + TABLES * PAGE, 8):
+        a, b = ours[at : at + 8], theirs[at : at + 8]
+        if a != b:
+            place = f"page {(at - start) // PAGE}, {at % PAGE // 8}"
+            lines.append(f"  table {place}: ours {a[::-1].hex()}, qemu {b[::-1].hex()}")
+    return lines
