@@ -15,15 +15,17 @@ from hypercalls.host.reactor import Reactor
 from minion.boot.machine import Engine, Machine, Setup
 from minion.boot.tree import board_tree
 from minion.cli import terminal
-from minion.cli.boot_options import ISAS
+from minion.cli.boot_options import CPUS, ISAS
 from minion.cli.engines import engine
 from minion.cli.options import RAM_MAX_MIB, RAM_MIN_MIB, Options, UsageError
+from minion.cli.profile import by_function, report
 from minion.cli.terminal import Terminal
 from minion.elf.image import ElfError
 from minion.fdt import emit
 from minion.gdb.server import Server
 from minion.gdb.target import HartTarget
 from minion.hart.config import Isa
+from minion.hart.profile import Profiler
 from minion.hart.state import Hart
 from minion.netdev.api import Netdev
 from minion.virt import DISKS
@@ -87,6 +89,17 @@ def load_file(path: str) -> bytes:
     return data
 
 
+def choose_engine(args: argparse.Namespace) -> Callable[[Hart], Engine]:
+    """Debugging and counting are the interpreter's; else the fastest engine, or the one named."""
+    for wanted, option in ((args.gdb, "--gdb"), (args.profile, "--profile")):
+        if wanted is None or wanted is False:
+            continue
+        if args.engine not in ("", "interpreter"):
+            raise UsageError(f"{option} works with --engine interpreter")
+        return Profiler if args.profile else engine("interpreter")
+    return engine(args.engine)
+
+
 def disk(text: str) -> tuple[str, bool]:
     """FILE or FILE,ro."""
     path, comma, mode = text.rpartition(",")
@@ -107,13 +120,16 @@ class Run:
             image=image,
             bios=load_file(args.bios) if args.bios else b"",
             isa=isa,
+            cost=CPUS[args.cpu],
             ram_bytes=args.ram_mib << 20,
             block=[disk(text) for text in args.disk],
             bootargs=args.append,
             limit=args.limit,
             terminal=terminal.size(),
         )
-        self.machine = self._make(engine(args.engine))
+        self.machine = self._make(choose_engine(args))
+        engine = self.machine.engine
+        self.profiler = engine if isinstance(engine, Profiler) else None
         self.machine.on_work = self.reactor.again
         self.debugger = self._debugger(args.gdb) if args.gdb is not None else None
 
@@ -164,6 +180,10 @@ class Run:
             machine.close()
         if machine.fault:
             print(f"minion: {machine.fault}", file=sys.stderr)
+        if self.profiler is not None:
+            tables = [program.symbols for program in machine.programs]
+            for line in report(by_function(self.profiler.counts(), tables)):
+                print(line, file=sys.stderr)
         return machine.status
 
     def _typed(self) -> Terminal:

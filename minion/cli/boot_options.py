@@ -7,12 +7,15 @@ from typing import Final
 
 from minion.cli.engines import ENGINES
 from minion.hart.config import Isa
+from minion.hart.cost import DEFAULT
 
 ISAS: Final = {
     "rv64gc": Isa(64, "imafdcsu"),
     "rv64imac": Isa(64, "imacsu"),
     "rv32imac": Isa(32, "imacu"),
 }
+
+CPUS: Final = {cost.name: cost for cost in (DEFAULT,)}
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,7 +30,9 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add = group.add_argument
     add("--ram", type=int, default=64, metavar="MIB", dest="ram_mib", help="default: 64")
     add("--isa", choices=ISAS, default="rv64gc", help="default: rv64gc")
-    add("--engine", choices=ENGINES, default="interpreter", help="default: interpreter")
+    add("--cpu", choices=CPUS, default=DEFAULT.name, help="what instructions cost, in cycles")
+    add("--engine", default="", choices=("", *ENGINES), metavar="|".join(ENGINES),
+        help="how machine code is executed (default: the fastest)")  # fmt: skip
     add("--netdev", default="user", metavar="user|tap:NAME[,HOST/LEN]|none",
         help="what the NIC is plugged into (default: user)")  # fmt: skip
     add("-p", "--publish", action="append", default=[], metavar="HOSTPORT:PORT",

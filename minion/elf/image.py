@@ -227,12 +227,11 @@ class Reader:
         return [Section(*fields) for fields in table]
 
     def symbols(self) -> Iterator[tuple[str, Symbol]]:
-        """Of the full symbol table, or else of the dynamic one."""
+        """None if the file is stripped: the few dynamic ones would lend their names to the rest."""
         sections = self._sections()
-        for wanted in (structs.SHT_SYMTAB, structs.SHT_DYNSYM):
-            for section in sections:
-                if section.type == wanted:
-                    return self._symbols(section, sections)
+        for section in sections:
+            if section.type == structs.SHT_SYMTAB:
+                return self._symbols(section, sections)
         return iter(())
 
     def _symbols(self, section: Section, sections: list[Section]) -> Iterator[tuple[str, Symbol]]:

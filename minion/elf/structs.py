@@ -30,7 +30,6 @@ DT_NEEDED: Final = 1
 
 SHT_SYMTAB: Final = 2
 SHT_STRTAB: Final = 3
-SHT_DYNSYM: Final = 11
 SHN_UNDEF: Final = 0
 SHN_ABS: Final = 0xFFF1
 
