@@ -24,6 +24,11 @@ class Frames:
     def free_bytes(self) -> int:
         return self._end - self._fresh + len(self._used) * PAGE
 
+    @property
+    def scarce(self) -> bool:
+        """The last sixteenth: for everybody but the app that has most."""
+        return self.free_bytes <= self.size_bytes >> 4
+
     def take(self) -> int | None:
         """The physical address of a page of zeros; None if there are no more."""
         if self._used:

@@ -75,7 +75,7 @@ class App:
         self.hart = hart
         self.name = name
         self.argv = list(argv)
-        self.space = AddressSpace(kernel.frames, hart.mmu.flush)
+        self.space = AddressSpace(kernel.frames, hart.mmu.flush, self._largest)
         self.files = FileTable()
         self.pid = kernel.pid()
         self.threads: dict[int, Thread] = {}
@@ -94,6 +94,11 @@ class App:
         self.log: Callable[[str], None] = lambda _line: None
         self.instructions = 0
         kernel.apps[self.pid] = self
+
+    def _largest(self) -> bool:
+        """So that who eats all memory dies of it, and not who asks for a page after that."""
+        apps = self.kernel.apps.values()
+        return all(app.space.resident_bytes <= self.space.resident_bytes for app in apps)
 
     @property
     def exiting(self) -> bool:

@@ -17,6 +17,7 @@ Address = tuple[int, int]
 SO_RCVTIMEO, SO_SNDTIMEO = 20, 21
 MSG_PEEK: Final = 2
 MSG_TRUNC: Final = 0x20
+MSG_WAITALL: Final = 0x100
 
 
 class SocketFile(File):

@@ -47,10 +47,19 @@ def rounded(length: int) -> int:
 
 
 class AddressSpace:
-    def __init__(self, frames: Frames, changed: Callable[[], None] = lambda: None) -> None:
-        """OSError(ENOMEM) without a frame for the root table."""
+    def __init__(
+        self,
+        frames: Frames,
+        changed: Callable[[], None] = lambda: None,
+        largest: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """largest: whether no other app has more memory; it gets nothing of the last frames.
+
+        OSError(ENOMEM) without a frame for the root table.
+        """
         self._frames = frames
         self._changed = changed
+        self._largest = largest
         self._areas: list[Area] = []
         self._pages: dict[int, int] = {}
         """Virtual page number -> frame."""
@@ -67,7 +76,8 @@ class AddressSpace:
         return (len(self._pages) + len(self._tables) + 1) * PAGE
 
     def _take(self) -> int:
-        frame = self._frames.take()
+        frames = self._frames
+        frame = None if frames.scarce and self._largest() else frames.take()
         if frame is None:
             raise OSError(ENOMEM, "no memory left for apps")
         return frame

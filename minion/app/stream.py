@@ -19,7 +19,7 @@ from minion.app.files import (
     POLLOUT,
     POLLRDHUP,
 )
-from minion.app.socketfile import MSG_PEEK, Address, SocketFile
+from minion.app.socketfile import MSG_PEEK, MSG_WAITALL, Address, SocketFile
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
@@ -127,15 +127,15 @@ class TcpFile(SocketFile):
         self._untold = False
 
     def _check_open(self) -> None:
-        """ENOTCONN, EPIPE, or what ended the connection."""
+        """EPIPE, or what ended the connection."""
         sock = self._sock
         if sock.error:
             raise OSError(sock.take_error(), "the connection has failed")
         if sock.tcb is None or not (sock.was_connected or sock.connecting):
-            raise OSError(EPIPE if sock.was_connected or sock.failed else ENOTCONN, "no connection")
+            raise OSError(EPIPE, "no connection")
 
     def send(self, data: bytes | memoryview, to: Address | None) -> int:
-        """EPIPE, ENOTCONN, the error of the connection; BlockingIOError."""
+        """EPIPE, the error of the connection; BlockingIOError."""
         sock = self._sock
         if to is not None and not sock.was_connected:
             raise OSError(ENOTCONN, "connect first")
@@ -167,12 +167,16 @@ class TcpFile(SocketFile):
             if sock.error:
                 raise OSError(sock.take_error(), "the connection has failed")
             raise OSError(ENOTCONN, "no connection")
+        ended = tcb.fin_received or sock.shut_read or sock.failed
         if not tcb.rcv.length:
             if sock.error:
                 raise OSError(sock.take_error(), "the connection has failed")
-            if not (tcb.fin_received or sock.shut_read or sock.failed) and length:
+            if not ended and length:
                 raise BlockingIOError
             return b"", None, 0
+        whole = flags & MSG_PEEK and flags & MSG_WAITALL
+        if whole and tcb.rcv.length < length and not ended:
+            raise BlockingIOError
         data = self._peek(length) if flags & MSG_PEEK else self._take(length)
         return data, None, len(data)
 

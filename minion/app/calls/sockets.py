@@ -14,6 +14,7 @@ from minion.app.sleep import attempt
 from minion.app.socketfile import (
     MSG_PEEK,
     MSG_TRUNC,
+    MSG_WAITALL,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
     Address,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 SOCK_TYPE: Final = 0xF
 SOCK_CLOEXEC: Final = 0o2000000
 MSG_DONTWAIT: Final = 0x40
-MSG_WAITALL: Final = 0x100
 MSG_OOB: Final = 1
 MSGHDR: Final = Struct("<QIxxxxQQQQIxxxx")
 """name, namelen, iov, iovlen, control, controllen, flags"""
