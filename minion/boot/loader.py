@@ -76,9 +76,10 @@ def check(programs: Sequence[Program], ram: Ram) -> None:
     pieces = sorted((p for program in programs for p in program.pieces), key=lambda p: p.addr)
     for piece in pieces:
         if ram.span(piece.addr, piece.size) is None:
+            hint = "; for Linux? see minion app" if piece.addr < ram.base else " (see --ram)"
             raise ElfError(
                 f"{piece.size} bytes for {piece.addr:#x} do not fit: RAM is {ram.size >> 20} MiB "
-                f"at {ram.base:#x}"
+                f"at {ram.base:#x}{hint}"
             )
     for low, high in pairwise(pieces):
         if high.addr < low.end:

@@ -30,7 +30,7 @@ from minion.hart.state import Hart
 from minion.netdev.api import Netdev
 from minion.virt import DISKS
 
-FILE_MAX = 1 << 30
+FILE_MAX = 256 << 20
 """An image may be larger than RAM by what is not loaded: its debugging information."""
 INTERNAL = 70
 """EX_SOFTWARE."""

@@ -17,7 +17,7 @@ ESCAPE: Final = 1
 """Ctrl-A, as in QEMU."""
 IFLAG, OFLAG, _CFLAG, LFLAG = range(4)
 READ_MAX: Final = 4096
-HELP: Final = b"\r\nCtrl-A x  end the machine\r\nCtrl-A Ctrl-A  send Ctrl-A\r\n"
+HELP: Final = b"\nCtrl-A x  end the machine\nCtrl-A Ctrl-A  send Ctrl-A\n"
 
 
 class Terminal:

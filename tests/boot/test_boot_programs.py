@@ -59,7 +59,22 @@ def test_a_disk_by_interrupt(tmp_path: Path) -> None:
     assert contents[512:1024] == contents[:512][::-1]
 
 
-@pytest.mark.parametrize("kind", ["fw_dynamic.bin", "fw_dynamic.elf", "fw_jump.bin"])
+def test_the_virtio_console() -> None:
+    image = build("hvc")
+    console = ("-global", "virtio-mmio.force-legacy=false", "-chardev", "stdio,id=c", "-device",
+               "virtio-serial-device", "-device", "virtconsole,chardev=c")  # fmt: skip
+    theirs = qemu(image, *console, typed=b"minion\n", serial="none")
+    rig = Rig(image)
+    while rig.turn():
+        pass
+    assert bytes(rig.output) == b"name? "
+    rig.machine.console.receive(b"minion\n")
+    ours = rig.run()
+    assert ours == (b"name? MINION\n", 0)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", ["fw_dynamic.bin", "fw_jump.elf"])
 def test_firmware_hands_over(kind: str) -> None:
     firmware = FIRMWARE / kind
     if not firmware.exists():

@@ -53,10 +53,15 @@ def build(name: str, *flags: str, isa: str = "rv64imac") -> Path:
 
 
 def qemu(
-    image: Path, *args: str, bios: str = "none", typed: bytes = b"", program: str = QEMU
+    image: Path,
+    *args: str,
+    bios: str = "none",
+    typed: bytes = b"",
+    program: str = QEMU,
+    serial: str = "stdio",
 ) -> tuple[bytes, int]:
     """What it prints, and its exit status."""
-    command = [program, "-M", "virt", "-m", "64", "-display", "none", "-serial", "stdio",
+    command = [program, "-M", "virt", "-m", "64", "-display", "none", "-serial", serial,
                "-bios", bios, "-kernel", str(image), *args]  # fmt: skip
     done = subprocess.run(command, input=typed, capture_output=True, timeout=TIMEOUT_S)
     return done.stdout, done.returncode

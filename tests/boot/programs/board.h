@@ -30,6 +30,20 @@ typedef unsigned long word;
 #define EXTERNAL 11
 #define INTERRUPT (1UL << (__riscv_xlen - 1))
 
+/* Between the look at what an interrupt changes and the wfi, no interrupt may slip through. */
+#define wait_until_(status, enable, condition)      \
+    do {                                            \
+        csr_clear(status, enable);                  \
+        while (!(condition)) {                      \
+            wfi();                                  \
+            csr_set(status, enable);                \
+            csr_clear(status, enable);              \
+        }                                           \
+        csr_set(status, enable);                    \
+    } while (0)
+#define wait_until(condition) wait_until_(mstatus, MIE_GLOBAL, condition)
+#define s_wait_until(condition) wait_until_(sstatus, 2, condition)
+
 extern char vector[];
 void finish(int status) __attribute__((noreturn));
 

@@ -29,8 +29,7 @@ int main(void)
     csr_set(mstatus, MIE_GLOBAL);
     print("ready\r\n");
     for (;;) {
-        while (head == tail)
-            wfi();
+        wait_until(head != tail);
         char c = ring[tail++ % sizeof ring];
         if (c == 'q')
             break;

@@ -25,7 +25,7 @@ __attribute__((interrupt("supervisor"), aligned(4))) static void handler(void)
     word scause = csr_read(scause);
     if (scause == (INTERRUPT | 5)) {
         ticks++;
-        sbi(0x54494d45, 0, ticks < 3 ? csr_read(time) + 20000 : ~0ul, 0);
+        sbi(0x54494d45, 0, ~0ul, 0);
     } else {
         cause = scause;
         value = csr_read(stval);
@@ -43,11 +43,9 @@ int main(word hart, const uint32_t *tree)
     csr_write(stvec, handler);
     csr_set(sie, 1 << 5);
     csr_set(sstatus, 2);
-    sbi(0x54494d45, 0, csr_read(time) + 20000, 0);
-    for (int seen = 0; seen < 3;) {
-        while (seen == ticks)
-            wfi();
-        seen = ticks;
+    for (int seen = 0; seen < 3; seen++) {
+        sbi(0x54494d45, 0, csr_read(time) + 20000, 0);
+        s_wait_until(ticks > seen);
         say("payload: tick\r\n");
     }
     /* Sv39 with gigabyte pages: devices, RAM where it is, and RAM once more at 2 GiB + 64. */
