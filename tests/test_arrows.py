@@ -18,7 +18,9 @@ STACK_STDLIB = {
     "hashlib", "heapq", "struct", "typing",
 }  # fmt: skip
 """Nothing that reads a clock, a file, the environment, randomness or the host's network."""
-PARTS = ("devices", "line", "driver", "sysproxy", "netdev")
+PARTS = (
+    "devices", "line", "driver", "sysproxy", "netdev", "hart", "elf", "app", "boot", "gdb",
+)  # fmt: skip
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -86,6 +88,11 @@ def test_only_cli_and_board_wire_parts() -> None:
             "minion.sysproxy.work",
         ),
         "line": (),
+        "hart": ("minion.devices.lines",),  # the wires of its interrupts
+        "elf": (),
+        "app": ("minion.hart", "minion.elf"),
+        "boot": ("minion.hart", "minion.elf", "minion.devices", "minion.netdev.api"),
+        "gdb": ("minion.hart",),
     }
     for part in PARTS:
         own = (f"minion.{part}", *allowed[part])
