@@ -80,6 +80,10 @@ class Blocks(Generic[T]):
         self._maps: dict[object, dict[int, T]] = {}
         self._pages: dict[int, Page[T]] = {}
         self._generation = 0
+        self.on_change: list[Callable[[], None]] = []
+        """Called when a store has changed code, the current block's perhaps."""
+        self.on_forget: list[Callable[[], None]] = []
+        """Called when the maps are emptied."""
         h.mmu.on_flush.append(self._flush)
         h.mmu.on_fence.append(self._fence)
 
@@ -95,18 +99,22 @@ class Blocks(Generic[T]):
 
     def find(self, pc: int) -> T:
         """The block at pc, which is then in the map.  Raises Trap if there is none to fetch."""
-        h = self._h
-        paddr = h.mmu.translate(pc, Access.FETCH, h.priv, 2)
-        span = h.mmu.ram.span(paddr, PAGE - (paddr & OFFSET))
-        block = None
-        if span is not None and h.pmp.whole(paddr):
-            block = self._held(paddr, pc, span)
+        block = self.held(pc)
         if block is None:
             block = self._build(self._one(pc))
         self.map()[pc] = block
         return block
 
-    def _held(self, paddr: int, pc: int, span: memoryview) -> T | None:
+    def held(self, pc: int) -> T | None:
+        """The block at pc, if it is one whose page is watched.  Raises Trap, as find does."""
+        h = self._h
+        paddr = h.mmu.translate(pc, Access.FETCH, h.priv, 2)
+        span = h.mmu.ram.span(paddr, PAGE - (paddr & OFFSET))
+        if span is not None and h.pmp.whole(paddr):
+            return self._from_page(paddr, pc, span)
+        return None
+
+    def _from_page(self, paddr: int, pc: int, span: memoryview) -> T | None:
         """The block from the table of physical addresses, or decoded and put there."""
         page = self._page(paddr)
         key = (pc, self._h.fp, self._h.breakpoints)
@@ -186,10 +194,14 @@ class Blocks(Generic[T]):
             del self._pages[paddr // PAGE]
             self._h.mmu.unwatch(paddr, self._stored)
             self._flush()
+            for function in self.on_change:
+                function()
 
     def _flush(self) -> None:
         for known in self._maps.values():
             known.clear()
+        for function in self.on_forget:
+            function()
 
     def _fence(self) -> None:
         self._generation += 1

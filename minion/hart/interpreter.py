@@ -7,7 +7,7 @@ looked at.  A trap in the middle of a block is found again by how far the iterat
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from operator import length_hint
 
@@ -27,7 +27,18 @@ def nothing() -> None:
 
 
 class Block:
-    __slots__ = ("cost", "count", "end", "last", "operations", "straight", "system", "taken")
+    __slots__ = (
+        "cost",
+        "count",
+        "end",
+        "last",
+        "met",
+        "operations",
+        "straight",
+        "system",
+        "taken",
+        "translated",
+    )
 
     def __init__(self, h: Hart, straight: Straight) -> None:
         costs = h.cost.table()
@@ -41,6 +52,9 @@ class Block:
         self.system = kind is Kind.SYSTEM
         self.last = bound.pop() if kind >= Kind.BRANCH else nothing
         self.operations = bound
+        self.met = 0
+        """By the translator: how often, and what it has made of it."""
+        self.translated: object = None
 
     def pc(self, index: int) -> int:
         """Of the instruction with that number, or of the end."""
@@ -50,45 +64,53 @@ class Block:
         return self.straight.pc + sum([d.length for d in code])
 
 
+def supervise(h: Hart, limit: int, execute: Callable[[int], Trap | None]) -> Stop:
+    """The run of an engine, whose execute(left) returns when something has to be looked at."""
+    goal = h.instret + limit
+    while True:
+        if h.stopping is not None:
+            reason, h.stopping = h.stopping, None
+            return reason
+        trap = privilege.interrupt(h)
+        if h.waiting:
+            if not (h.lines.mip | h.csr.soft_mip) & h.csr.value[MIE]:
+                return Stop.WFI
+            h.waiting = False
+        if trap is None:
+            if h.instret >= goal:
+                return Stop.LIMIT
+            trap = execute(goal - h.instret)
+        if trap is None:
+            continue
+        if not privilege.enter(h, trap):
+            return Stop.MONITOR
+        goal -= 1  # a handler that traps itself retires nothing: run ends all the same
+
+
 class Interpreter:
     def __init__(self, hart: Hart, build: Callable[[Hart, Straight], Block] = Block) -> None:
         self.hart = hart
         self._costs = hart.cost.table()
-        self._blocks: Blocks[Block] = Blocks(hart, partial(build, hart))
-        self._raw = 0
+        self.blocks: Blocks[Block] = Blocks(hart, partial(build, hart))
+        self.blocks.on_change.append(self._changed)
+        self._operations: Iterator[Operation] = iter(())
+        """What is left of the block that is being executed."""
+        self._cut = -1
+        """So much of it is not to be executed, because code has changed."""
 
     def run(self, limit: int) -> Stop:
         """Execute `limit` instructions, or fewer: see Stop."""
-        h = self.hart
-        goal = h.instret + limit
-        while True:
-            if h.stopping is not None:
-                reason, h.stopping = h.stopping, None
-                return reason
-            trap = privilege.interrupt(h)
-            if h.waiting:
-                if not (h.lines.mip | h.csr.soft_mip) & h.csr.value[MIE]:
-                    return Stop.WFI
-                h.waiting = False
-            if trap is None:
-                if h.instret >= goal:
-                    return Stop.LIMIT
-                trap = self._run(goal - h.instret)
-            if trap is None:
-                continue
-            if not privilege.enter(h, trap):
-                return Stop.MONITOR
-            goal -= 1  # a handler that traps itself retires nothing: run ends all the same
+        return supervise(self.hart, limit, self.execute)
 
-    def _run(self, left: int) -> Trap | None:
-        """Blocks, until something has to be looked at.  Returns the trap that ended it."""
+    def execute(self, left: int) -> Trap | None:
+        """Up to so many instructions, until something has to be looked at.  Returns the trap."""
         h = self.hart
         lines, enabled = h.lines, h.enabled
-        known, find = self._blocks.map(), self._blocks.find
+        known, find = self.blocks.map(), self.blocks.find
         pc, budget, cycles = h.pc, left, 0
         block = None
-        operations: list[Operation] = []
-        at = iter(operations)
+        at: Iterator[Operation] = iter(())
+        self._cut = -1
         try:
             while left > 0 and not lines.mip & enabled and h.stopping is None:
                 block = known.get(pc)
@@ -96,9 +118,11 @@ class Interpreter:
                     block = find(pc)
                 if block.system or block.count > left:
                     break
-                at = iter(block.operations)
+                self._operations = at = iter(block.operations)
                 for operation in at:
                     operation()
+                if self._cut >= 0:
+                    break
                 target = block.last()
                 left -= block.count
                 cycles += block.cost
@@ -115,13 +139,19 @@ class Interpreter:
                 self._explain(trap, block)
             return trap
         self._sync(pc, budget - left, cycles)
-        return None if block is None else self._rest(block, left)
+        if block is None:
+            return None
+        if self._cut >= 0:
+            self._part(block, len(block.operations) - self._cut)
+            return None
+        return self.finish(block, left)
 
-    def _rest(self, block: Block, left: int) -> Trap | None:
+    def finish(self, block: Block, left: int) -> Trap | None:
         """A SYSTEM instruction, or so much of a block as the budget allows."""
         h = self.hart
-        at = iter(block.operations[:left])
+        self._operations = at = iter(block.operations[:left])
         given = length_hint(at)
+        self._cut = -1
         try:
             if block.system:
                 target = block.last()
@@ -136,8 +166,14 @@ class Interpreter:
                 self._part(block, given - length_hint(at) - 1)
             self._explain(trap, block)
             return trap
-        self._part(block, given)
+        self._part(block, given - max(self._cut, 0))
         return None
+
+    def _changed(self) -> None:
+        """Code has been stored to: what follows in this block may not be what was decoded."""
+        self._cut = length_hint(self._operations)
+        for _ in self._operations:
+            pass
 
     def _sync(self, pc: int, count: int, cycles: int) -> None:
         h = self.hart
