@@ -1,4 +1,7 @@
-"""The cycle model: what an instruction of each class costs."""
+"""The cycle model: what an instruction of each class costs.
+
+A flat sum, without pipelines and caches: good for comparing programs, not for predicting silicon.
+"""
 
 from __future__ import annotations
 
@@ -39,3 +42,14 @@ class Cost:
 
 DEFAULT: Final = Cost("default", clock_hz=100_000_000)
 """One instruction, one cycle."""
+LOWRISC: Final = Cost(
+    "lowrisc", clock_hz=50_000_000, load=2, store=2, mul=3, div=37, amo=4, jump=2, taken=2
+)
+"""lowRISC's Ibex, its fast multiplier, memory that answers at once (its pipeline's table)."""
+ROCKET: Final = Cost(
+    "rocket", clock_hz=50_000_000, load=2, mul=4, div=33, amo=4, fadd=4, fmul=4, fdiv=20, fsqrt=25,
+    jump=2, system=5, taken=3,
+)  # fmt: skip
+"""lowRISC's application core, Rocket, if each instruction waited for the one before it."""
+
+COSTS: Final = {cost.name: cost for cost in (DEFAULT, LOWRISC, ROCKET)}

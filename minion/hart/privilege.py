@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 def enter(h: Hart, trap: Trap) -> bool:
     """Take a trap at h.pc (3.1.6, 3.1.8).  False if it is the monitor's: nothing has changed."""
+    h.trap = trap
     top = 1 << h.isa.xlen - 1
     interrupt = trap.cause & top != 0
     code = trap.cause & ~top
@@ -37,7 +38,6 @@ def enter(h: Hart, trap: Trap) -> bool:
         h.mstatus = status | (SPIE if h.mstatus & SIE else 0) | (SPP if h.priv == S else 0)
         h.priv, tvec = S, value[csr.STVEC]
     elif h.monitor:
-        h.trap = trap
         return False
     else:
         value[csr.MCAUSE], value[csr.MEPC], value[csr.MTVAL] = trap.cause, h.pc, trap.tval

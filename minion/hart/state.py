@@ -90,6 +90,7 @@ class Hart:
         self.monitor = False
         """True: what would trap into M mode ends `run`, and the caller is M mode."""
         self.trap = Trap(0, 0)
+        """The last one, taken or given to the monitor."""
         self.breakpoints: frozenset[int] = frozenset()
         self.instret = 0
         """Instructions retired and cycles since power-on: minstret and mcycle count from here."""
@@ -104,6 +105,7 @@ class Hart:
         csrs.install(self.csr, self)
         self.mmu = Mmu(self, bus, ram)
         self.load = self.mmu.load
+        """load(addr, size) and store(addr, size, value), virtual; a debugger may stand in."""
         self.store = self.mmu.store
         self.reset(ram.base)
 
