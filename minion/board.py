@@ -17,6 +17,7 @@ from minion.devices import clint
 from minion.devices.dma import Dma
 from minion.devices.line_uart import LineUart
 from minion.devices.lines import Lines
+from minion.hart.cost import Cost
 from minion.hart.state import Hart
 from minion.netdev.api import Netdev
 from minion.ram import Ram
@@ -89,9 +90,9 @@ class Board:
     def hypercalls(self) -> Hypercalls:
         return self.kernel.hypercalls
 
-    def make_hart(self) -> Hart:
+    def make_hart(self, cost: Cost) -> Hart:
         """For machine code beside the rump kernel; several are one hart in several states."""
-        return Hart(self.bus, self.ram, self.lines, time=self.clint.mtime)
+        return Hart(self.bus, self.ram, self.lines, time=self.clint.mtime, cost=cost)
 
     @property
     def on_work(self) -> Callable[[], None] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from hypercalls.api import Hypercalls
 from minion.app.files import FileTable
@@ -62,6 +62,16 @@ class Thread:
         self.sleeper = Sleeper(app.kernel.hyper)
 
 
+class Entry(Protocol):
+    """minion.app.hold.Hold, as its runner sees it."""
+
+    async def enter(self, thread: Thread) -> None:
+        """Wait until the thread may have the hart."""
+
+    def stop(self, thread: Thread) -> None:
+        """The engine has stopped for the debugger."""
+
+
 class App:
     """A process.
 
@@ -93,6 +103,8 @@ class App:
         """Called once, when nothing of the app is left."""
         self.log: Callable[[str], None] = lambda _line: None
         self.instructions = 0
+        self.hold: Entry | None = None
+        """A debugger's."""
         kernel.apps[self.pid] = self
 
     def _largest(self) -> bool:

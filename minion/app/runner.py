@@ -100,9 +100,17 @@ class Runner:
         self._calls = Calls(self.spawn)
         self._turn = TURN_MIN
 
+    def engine(self, app: App) -> Engine:
+        return self._engines[app]
+
+    def replace(self, app: App, engine: Engine) -> None:
+        """Have an app run by an engine around its own."""
+        self._engines[app] = engine
+
     def start(
-        self, image: Image, name: str, argv: Sequence[bytes], environ: Sequence[bytes]
-    ) -> App:
+        self, image: Image, name: str, argv: Sequence[bytes], environ: Sequence[bytes],
+        make_engine: MakeEngine | None = None,
+    ) -> App:  # fmt: skip
         """An app that runs when its caller returns; it has no files yet.  ElfError, OSError."""
         hart = self._make_hart()
         app = App(self.kernel, hart, name, argv)
@@ -117,9 +125,10 @@ class Runner:
         app.image, app.symbols = image, image.symbols
         app.heap_start = app.heap_end = heap
         into_user_mode(hart, app.space.satp)
-        self._engines[app] = self._make_engine(hart)
+        self._engines[app] = (make_engine or self._make_engine)(hart)
         thread = Thread(app, app.pid, entry)
         thread.x[2] = sp
+        hart.x, hart.pc = thread.x, entry  # a debugger may look before it runs
         self.spawn(thread)
         return app
 
@@ -148,6 +157,8 @@ class Runner:
         """One turn on the hart, and what ended it."""
         app, clock = thread.app, self.kernel.hyper.clock
         hart = app.hart
+        if app.hold is not None:
+            await app.hold.enter(thread)
         hart.x, hart.f, hart.pc = thread.x, thread.f, thread.pc
         hart.fflags, hart.frm = thread.fcsr
         began, before = clock.monotonic_ns(), hart.instret
@@ -157,6 +168,9 @@ class Runner:
         app.instructions += hart.instret - before
         if stop is Stop.MONITOR:
             await self._trapped(thread, hart.trap.cause, hart.trap.tval)
+            return
+        if stop is Stop.BREAK and app.hold is not None:
+            app.hold.stop(thread)
             return
         self._adapt(clock.monotonic_ns() - began)
         await self.kernel.hyper.threads.pause()

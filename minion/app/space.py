@@ -190,6 +190,11 @@ class AddressSpace:
         entry = frame >> 12 << 10 | PTE_AD | PTE_U | rights << 1 | PTE_V if rights else 0
         self._entry(page, entry)
 
+    def populate(self, area: Area) -> None:
+        """Give every page of an area its frame now: a debugger reads without touching.  ENOMEM."""
+        for addr in range(area.start, area.end, PAGE):
+            self.fault(addr, area.prot)
+
     def fault(self, addr: int, access: int) -> bool:
         """The hart touched addr.  True: it may, and the page is there now.  ENOMEM."""
         area = self.find(addr)

@@ -27,11 +27,16 @@ def app(args: argparse.Namespace) -> int:
     if not program:
         raise UsageError("app: which program? e.g. minion app ./hello, or minion app module:main")
     target = Target(program, args.env)
+    close = args.gdb is not None or args.commit_log is not None or args.profile
+    if args.on and close:
+        raise UsageError("app: --gdb, --commit-log and --profile are for a minion of its own")
+    if target.module and close:
+        raise UsageError("app: --gdb, --commit-log and --profile are for machine code")
     if args.on:
         return run_on(args.on, target)
     from minion.cli.main import options_of
 
-    return run_private(target, options_of(args))
+    return run_private(target, options_of(args), args if close else None)
 
 
 class Target:
@@ -57,8 +62,8 @@ class Target:
         return json.dumps(values).encode()
 
 
-def run_private(target: Target, options: Options) -> int:
-    """A minion in this process, for one app."""
+def run_private(target: Target, options: Options, look_at: argparse.Namespace | None) -> int:
+    """A minion in this process, for one app; look_at: the options of Look."""
     from minion.cli.commands import private_log, raise_descriptor_limit
 
     raise_descriptor_limit()
@@ -77,8 +82,13 @@ def run_private(target: Target, options: Options) -> int:
                 statuses.append(result)
                 minion.reactor.stop()
 
+            look = None
+            if look_at is not None:
+                from minion.cli.look import Look
+
+                look = Look(look_at, minion.reactor, minion.board.bus, minion.board.ram)
             try:
-                kill = minion.apps.request(target.data(), fds, done)
+                kill = minion.apps.request(target.data(), fds, done, look)
             except OSError as error:
                 raise UsageError(f"{target.argv[0]}: {error.strerror}") from None
 
@@ -89,6 +99,8 @@ def run_private(target: Target, options: Options) -> int:
                 signal.signal(number, stop)
             while not statuses:
                 minion.reactor.run()
+            if look is not None:
+                look.close(statuses[0])
             minion.drain()
         finally:
             minion.close()

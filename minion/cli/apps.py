@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from errno import E2BIG, EINVAL, ENOEXEC
+from functools import partial
 from importlib import import_module
 
 from hypercalls.host.reactor import Reactor
@@ -17,8 +18,11 @@ from minion.app.runner import Runner
 from minion.board import Board
 from minion.cli.engines import engine
 from minion.cli.hostfile import HostFile
+from minion.cli.look import Look
+from minion.cli.options import Options
 from minion.driver.control import AppDone
 from minion.elf.image import ElfError, parse
+from minion.hart.cost import COSTS
 from stack.netstack import Netstack
 from stack.services.resolver import Resolver
 
@@ -32,21 +36,23 @@ class Apps:
 
     def __init__(
         self, reactor: Reactor, board: Board, net: Netstack, resolver: Resolver, log: Log,
-        app_bytes: int, engine_name: str,
+        options: Options,
     ) -> None:  # fmt: skip
-        """app_bytes: what the board has reserved."""
+        """The board has reserved options.app_ram_mib."""
         self._reactor = reactor
         self._log = log
-        frames = Frames(board.ram, app_bytes)
+        frames = Frames(board.ram, options.app_ram_mib << 20)
         self.kernel = Kernel(board.hypercalls, net, resolver, frames)
-        self.runner = Runner(self.kernel, board.make_hart, engine(engine_name))
+        self.runner = Runner(
+            self.kernel, partial(board.make_hart, COSTS[options.cpu]), engine(options.engine)
+        )
         self.running: dict[int, App | Context] = {}
         self.counters = {"started": 0, "ended": 0}
         self.idle: Callable[[], None] = lambda: None
         self._number = 0
 
-    def request(self, data: bytes, fds: list[int], done: AppDone) -> Kill:
-        """MINION_APP.  OSError: EINVAL, ENOEXEC, ENOMEM."""
+    def request(self, data: bytes, fds: list[int], done: AppDone, look: Look | None = None) -> Kill:
+        """MINION_APP.  OSError: EINVAL, ENOEXEC, ENOMEM.  look: only of machine code."""
         program, *stdio = fds
         try:
             try:
@@ -62,7 +68,7 @@ class Apps:
             if module:
                 return self.start_module(module, folder, argv, stdio, lambda s: done(s, 0, b""))
             elf = read_program(program)
-            return self.start_elf(elf, argv, env, stdio, lambda s: done(s, 0, b""))
+            return self.start_elf(elf, argv, env, stdio, lambda s: done(s, 0, b""), look)
         except BaseException:
             for fd in stdio:
                 os.close(fd)
@@ -72,12 +78,13 @@ class Apps:
 
     def start_elf(
         self, elf: bytes, argv: list[bytes], env: list[bytes], stdio: list[int],
-        ended: Callable[[int], None],
+        ended: Callable[[int], None], look: Look | None = None,
     ) -> Kill:  # fmt: skip
         """stdio: three descriptors, the app's from now on unless this fails.  OSError(ENOEXEC)."""
         name = os.fsdecode(os.path.basename(argv[0]))
         try:
-            app = self.runner.start(parse(elf), name, argv, env)
+            make = look.engine if look is not None else None
+            app = self.runner.start(parse(elf), name, argv, env, make)
         except ElfError as error:
             raise OSError(ENOEXEC, str(error)) from None
         for fd, host in enumerate(stdio):
@@ -96,6 +103,8 @@ class Apps:
 
         app.log = log
         app.ended = end
+        if look is not None:
+            look.attach(self.runner, app)
         self._reactor.again()
         return lambda: app.exit(128 + 15)
 

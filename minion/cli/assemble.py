@@ -104,11 +104,9 @@ class Minion:
         if self._apps is None:
             from minion.cli.apps import Apps
 
-            options = self.options
             self._apps = Apps(
-                self.reactor, self.board, self.net, self.resolver, self._log,
-                options.app_ram_mib << 20, options.engine,
-            )  # fmt: skip
+                self.reactor, self.board, self.net, self.resolver, self._log, self.options
+            )
         return self._apps
 
     # -- network

@@ -10,6 +10,7 @@ import sys
 from minion.cli import boot_options, commands
 from minion.cli.engines import ENGINES
 from minion.cli.options import Options, UsageError
+from minion.hart.cost import COSTS
 
 EPILOG = """examples:
   minion run -- curl http://10.0.2.2:8000/          one command on a minion of its own
@@ -52,6 +53,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--engine", default="", choices=("", *ENGINES), metavar="|".join(ENGINES),
                        help="how apps' machine code is executed")  # fmt: skip
+    group.add_argument("--cpu", choices=COSTS, default=default.cpu,
+                       help="cycles of apps' instructions (default: 1 each)")  # fmt: skip
 
 
 def options_of(args: argparse.Namespace) -> Options:
@@ -83,6 +86,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="a setting for the program's environment (else empty)",
     )
     add_options(app)
+    look = app.add_argument_group("looking at it (not with --on)")
+    look.add_argument("--gdb", type=int, metavar="PORT", help="wait for gdb: target remote :PORT")
+    look.add_argument("--commit-log", metavar="FILE",
+                      help="log of every instruction, as Spike writes it")  # fmt: skip
+    look.add_argument("--profile", action="store_true", help="instructions by function, at the end")
     app.add_argument("program", nargs=argparse.REMAINDER, metavar="-- PROGRAM.elf|MODULE:FUNCTION",
                      help="and its arguments")  # fmt: skip
 

@@ -29,6 +29,7 @@ class Options:
     trace: bool = False
     app_ram_mib: int = 128
     engine: str = ""
+    cpu: str = "default"
 
     def check(self) -> None:
         """UsageError for the first thing that cannot be."""

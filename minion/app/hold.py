@@ -1,0 +1,65 @@
+"""A debugger's hold on an app: while it is paused none of its threads gets the hart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from minion.app.process import App, Thread
+from minion.app.sleep import Watcher
+
+
+class Hold:
+    """The app around the hart, as minion.gdb knows a machine; threads wait for it as for a file."""
+
+    def __init__(self, app: App, on_work: Callable[[], None]) -> None:
+        """on_work: have the rump kernel run soon.  The app is paused at first."""
+        self._app = app
+        self._on_work = on_work
+        self._paused = True
+        self.nonblocking = False
+        self.watchers: dict[Watcher, None] = {}
+        self.thread: Thread | None = None
+        """Who was stopped: its registers are in the hart, and it goes on first."""
+        self.stopped: Callable[[], None] = lambda: None
+        """Tells the debugger."""
+
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @paused.setter
+    def paused(self, on: bool) -> None:
+        self._paused = on
+        if not on:
+            self._wake()
+
+    @property
+    def on_work(self) -> Callable[[], None] | None:
+        return self._on_work
+
+    def _wake(self) -> None:
+        for watcher in tuple(self.watchers):
+            watcher.wake()
+
+    def finish(self, _status: int) -> None:
+        """GDB's kill."""
+        self._app.exit(128 + 9)
+
+    def restart(self) -> None:
+        """Nothing: an app is started by its command."""
+
+    def stop(self, thread: Thread) -> None:
+        self.thread = thread
+        self._paused = True
+        self.stopped()
+
+    async def enter(self, thread: Thread) -> None:
+        """Wait for a turn; the one that was stopped takes what the debugger has changed."""
+        while self._paused or self.thread not in (None, thread):
+            await thread.sleeper.watch([self])
+        if self.thread is thread:
+            hart = thread.app.hart
+            thread.pc = hart.pc
+            thread.fcsr = (hart.fflags, hart.frm)
+            self.thread = None
+            self._wake()
