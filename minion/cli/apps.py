@@ -17,7 +17,7 @@ from minion.app.process import App, Kernel
 from minion.app.runner import Runner
 from minion.board import Board
 from minion.cli.engines import engine
-from minion.cli.hostfile import HostFile
+from minion.cli.hostfile import HostFile, Output
 from minion.cli.look import Look
 from minion.cli.options import Options
 from minion.driver.control import AppDone
@@ -114,22 +114,16 @@ class Apps:
     ) -> Kill:  # fmt: skip
         """A coroutine function, MODULE:FUNCTION, found from folder.  OSError(ENOEXEC)."""
         main = find_main(target, folder)
-        out = HostFile(self._reactor, stdio[1], 1)
+        out = Output(self._reactor, stdio[1])
         for fd in (stdio[0], stdio[2]):
             os.close(fd)
 
-        def write(text: str) -> None:
-            view = memoryview(text.encode())
-            while len(view):  # a pipe that is full holds up the app that prints, and all others
-                view = view[os.write(stdio[1], view) :]
-
-        context = Context(self.kernel, target, write)
+        context = Context(self.kernel, target, out.write)
         number = self._add(context)
 
         def end(status: int) -> None:
-            out.close()
             self._remove(number)
-            ended(status)
+            out.finish(lambda: ended(status))
 
         context.ended = end
         context.run(main(context, [os.fsdecode(arg) for arg in argv]))

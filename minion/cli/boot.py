@@ -10,12 +10,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from hypercalls.host.reactor import Reactor
 from minion.boot.machine import Engine, Machine, Setup
 from minion.boot.tree import board_tree
 from minion.cli import terminal
-from minion.cli.boot_options import CPUS, ISAS
+from minion.cli.boot_options import ISAS
 from minion.cli.engines import engine
 from minion.cli.options import RAM_MAX_MIB, RAM_MIN_MIB, Options, UsageError
 from minion.cli.profile import by_function, report
@@ -25,8 +26,10 @@ from minion.fdt import emit
 from minion.gdb.server import Server
 from minion.gdb.target import HartTarget
 from minion.hart.config import Isa
+from minion.hart.cost import COSTS
 from minion.hart.profile import Profiler
 from minion.hart.state import Hart
+from minion.hart.trace import Tracer
 from minion.netdev.api import Netdev
 from minion.virt import DISKS
 
@@ -89,15 +92,26 @@ def load_file(path: str) -> bytes:
     return data
 
 
-def choose_engine(args: argparse.Namespace) -> Callable[[Hart], Engine]:
-    """Debugging and counting are the interpreter's; else the fastest engine, or the one named."""
-    for wanted, option in ((args.gdb, "--gdb"), (args.profile, "--profile")):
-        if wanted is None or wanted is False:
-            continue
-        if args.engine not in ("", "interpreter"):
-            raise UsageError(f"{option} works with --engine interpreter")
-        return Profiler if args.profile else engine("interpreter")
-    return engine(args.engine)
+def choose_engine(args: argparse.Namespace, log: TextIO | None) -> Callable[[Hart], Engine]:
+    """Looking closely is the interpreter's; else the fastest engine, or the one named."""
+    close = [o for o, on in (("--gdb", args.gdb is not None), ("--profile", args.profile),
+                             ("--trace", log is not None)) if on]  # fmt: skip
+    if close and args.engine not in ("", "interpreter"):
+        raise UsageError(f"{close[0]} works with --engine interpreter")
+    if log is not None and args.profile:
+        raise UsageError("--trace and --profile: one at a time")
+    if log is not None:
+        return lambda hart: Tracer(hart, log.write)
+    if args.profile:
+        return Profiler
+    return engine("interpreter" if close else args.engine)
+
+
+def open_log(path: str) -> TextIO:
+    try:
+        return open(path, "w")
+    except OSError as error:
+        raise UsageError(f"--trace {path}: {error.strerror}") from None
 
 
 def disk(text: str) -> tuple[str, bool]:
@@ -120,14 +134,15 @@ class Run:
             image=image,
             bios=load_file(args.bios) if args.bios else b"",
             isa=isa,
-            cost=CPUS[args.cpu],
+            cost=COSTS[args.cpu],
             ram_bytes=args.ram_mib << 20,
             block=[disk(text) for text in args.disk],
             bootargs=args.append,
             limit=args.limit,
             terminal=terminal.size(),
         )
-        self.machine = self._make(choose_engine(args))
+        self.log = open_log(args.trace) if args.trace else None
+        self.machine = self._make(choose_engine(args, self.log))
         engine = self.machine.engine
         self.profiler = engine if isinstance(engine, Profiler) else None
         self.machine.on_work = self.reactor.again
@@ -178,6 +193,8 @@ class Run:
             if self.debugger is not None:
                 self.debugger.close(machine.status or 0)
             machine.close()
+            if self.log is not None:
+                self.log.close()
         if machine.fault:
             print(f"minion: {machine.fault}", file=sys.stderr)
         if self.profiler is not None:

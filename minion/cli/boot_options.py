@@ -7,15 +7,13 @@ from typing import Final
 
 from minion.cli.engines import ENGINES
 from minion.hart.config import Isa
-from minion.hart.cost import DEFAULT
+from minion.hart.cost import COSTS, DEFAULT
 
 ISAS: Final = {
     "rv64gc": Isa(64, "imafdcsu"),
     "rv64imac": Isa(64, "imacsu"),
     "rv32imac": Isa(32, "imacu"),
 }
-
-CPUS: Final = {cost.name: cost for cost in (DEFAULT,)}
 
 
 def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,7 +28,8 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add = group.add_argument
     add("--ram", type=int, default=64, metavar="MIB", dest="ram_mib", help="default: 64")
     add("--isa", choices=ISAS, default="rv64gc", help="default: rv64gc")
-    add("--cpu", choices=CPUS, default=DEFAULT.name, help="what instructions cost, in cycles")
+    add("--cpu", choices=COSTS, default=DEFAULT.name,
+        help="what instructions cost, in cycles (default: 1 each)")  # fmt: skip
     add("--engine", default="", choices=("", *ENGINES), metavar="|".join(ENGINES),
         help="how machine code is executed (default: the fastest)")  # fmt: skip
     add("--netdev", default="user", metavar="user|tap:NAME[,HOST/LEN]|none",
@@ -44,6 +43,6 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add = group.add_argument
     add("--limit", type=int, metavar="N", help="end after N instructions (exit status 124)")
     add("--gdb", type=int, metavar="PORT", help="wait for gdb: target remote :PORT")
-    add("--trace", metavar="FILE", help="commit log")
+    add("--trace", metavar="FILE", help="log of every instruction, as Spike writes it")
     add("--profile", action="store_true", help="instructions by function, at the end")
     add("--dump-dtb", metavar="FILE", help="write the device tree and end")

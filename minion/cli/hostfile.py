@@ -6,7 +6,8 @@ import fcntl
 import os
 import select
 import stat
-from errno import EAGAIN
+from collections.abc import Callable
+from errno import EAGAIN, ENOSPC
 from typing import Final
 
 from hypercalls.host.interest import Interest
@@ -73,3 +74,44 @@ class HostFile(File):
     def close(self) -> None:
         self._interest.drop()
         os.close(self._fd)
+
+
+class Output:
+    """Text for a descriptor of the host from somebody who cannot wait: what it does not take yet
+    is kept, up to a limit."""
+
+    LIMIT: Final = 1 << 20
+
+    def __init__(self, reactor: Reactor, fd: int) -> None:
+        """fd is this object's from now on."""
+        self._file = HostFile(reactor, fd, 1)
+        self._file.watchers[self] = None
+        self._held = bytearray()
+        self._drained: Callable[[], None] | None = None
+
+    def write(self, text: str) -> None:
+        """OSError(ENOSPC) beyond the limit: nobody reads."""
+        data = text.encode()
+        if len(self._held) + len(data) > self.LIMIT:
+            raise OSError(ENOSPC, "nobody reads the output")
+        self._held += data
+        self.wake()
+
+    def wake(self) -> None:
+        """Write what can be written."""
+        try:
+            while self._held:
+                del self._held[: self._file.write(bytes(self._held))]
+        except BlockingIOError:
+            return
+        except OSError:  # who reads has gone: there is nobody left to tell
+            self._held.clear()
+        if self._drained is not None:
+            self._file.close()
+            drained, self._drained = self._drained, None
+            drained()
+
+    def finish(self, drained: Callable[[], None]) -> None:
+        """Close when everything is written, and say so."""
+        self._drained = drained
+        self.wake()

@@ -128,6 +128,21 @@ def test_a_coroutine_as_server(world: World) -> None:
     assert app.finish().code == 143
 
 
+def test_a_coroutine_whose_output_nobody_reads(world: World) -> None:
+    """The others go on; what was printed is there in the end."""
+    (world.files / "pyapps.py").write_text(
+        "async def main(m, argv):\n"
+        "    for n in range(20_000):\n"
+        "        m.print('line', n, 'x' * 20)\n"
+    )
+    world.up("m")
+    app = world.start(MINION, "app", "--on", "m", "--", "pyapps:main")
+    eventually("it has ended", lambda: world.status("m")["apps"] == [])
+    lines = app.finish().ok().out.splitlines()
+    assert len(lines) == 20_000
+    assert lines[-1] == f"line 19999 {'x' * 20}"
+
+
 def test_a_coroutine_that_fails(world: World) -> None:
     (world.files / "pyapps.py").write_text(ECHO)
     world.up("m")
