@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from minion.elf import image as elf
-from minion.elf.image import ElfError
+from minion.elf.image import ElfError, Image
 from minion.elf.symbols import Symbols
 from minion.hart.config import Isa
 from minion.ram import Ram
@@ -42,6 +42,13 @@ class Program:
     entry: int
     """Physical."""
     symbols: Symbols = field(default_factory=lambda: Symbols(()))
+    image: Image | None = None
+    """None: it was raw."""
+
+    def physical(self, name: str) -> int | None:
+        """Where a symbol is in RAM."""
+        addr = self.symbols.address(name)
+        return None if addr is None or self.image is None else self.image.physical(addr)
 
     @property
     def start(self) -> int:
@@ -68,7 +75,7 @@ def read(data: bytes, isa: Isa, raw_addr: int) -> Program:
     pieces = sorted((Piece(s.paddr, s.data, s.memsz) for s in image.segments),
                     key=lambda piece: piece.addr)  # fmt: skip
     entry = image.physical(image.entry) if image.entry else None
-    return Program(pieces, pieces[0].addr if entry is None else entry, image.symbols)
+    return Program(pieces, pieces[0].addr if entry is None else entry, image.symbols, image)
 
 
 def check(programs: Sequence[Program], ram: Ram) -> None:

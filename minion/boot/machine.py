@@ -24,6 +24,7 @@ from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, Cost
 from minion.hart.csr import MCAUSE, MEPC, MTVAL
 from minion.hart.fields import M
+from minion.hart.htif import Htif
 from minion.hart.state import Hart, Stop
 from minion.netdev.api import Netdev
 from minion.virt import DISKS, Virt, with_mmio
@@ -112,6 +113,7 @@ class Machine:
         timer = virt.clint.mtime
         self.hart = Hart(virt.bus, virt.ram, virt.lines, setup.isa, time=timer, cost=setup.cost)
         self.engine = engine(self.hart)
+        self._htif = self._find_htif()
         self.power_on()
 
     # -- power on
@@ -129,6 +131,17 @@ class Machine:
         first = self.programs[0]
         following = self.programs[1].start if setup.bios else first.start
         self._rom.data = rom.contents(setup.isa.xlen, first.entry, self.tree_addr, following)
+
+    def _find_htif(self) -> Htif | None:
+        """A program with a symbol `tohost` speaks to us through it, as to Spike."""
+        for program in self.programs:
+            tohost, fromhost = (program.physical(name) for name in ("tohost", "fromhost"))
+            if tohost is not None:
+                try:
+                    return Htif(self.hart, tohost, fromhost, self._transmit_all)
+                except ValueError:  # a symbol of the same name that is something else
+                    return None
+        return None
 
     def power_on(self) -> None:
         """The programs anew, as after QEMU's reset: the rest of RAM keeps what it holds."""
@@ -213,6 +226,9 @@ class Machine:
         if self._reset:
             self._reset = False
             self.power_on()
+        if self._htif is not None and self._htif.exit_code is not None:
+            code = self._htif.exit_code
+            self.status = code & 0xFF or int(code != 0)
         return None if self.status is not None else 0
 
     def _check_stuck(self) -> None:

@@ -72,17 +72,27 @@ static int start(uint32_t id, int queues)
     return 0;
 }
 
-/* Offers the chain that starts at descriptor 0 and waits until the device has used it. */
-static uint32_t request(int queue)
+/* Gives the chain that starts at descriptor 0 to the device. */
+static void offer(int queue)
 {
     volatile struct avail *avail = &avails[queue];
-    uint16_t before = useds[queue].idx;
     avail->ring[avail->idx % QUEUE] = 0;
     __sync_synchronize();
     avail->idx++;
     __sync_synchronize();
     set(0x50, queue);
-    wait_until(useds[queue].idx != before);
+}
+
+/* Waits until it has used what was offered; how many bytes it wrote. */
+static uint32_t done(int queue)
+{
+    wait_until(useds[queue].idx == avails[queue].idx);
     __sync_synchronize();
-    return useds[queue].ring[before % QUEUE].len;
+    return useds[queue].ring[(useds[queue].idx - 1) % QUEUE].len;
+}
+
+static uint32_t request(int queue)
+{
+    offer(queue);
+    return done(queue);
 }
