@@ -58,6 +58,8 @@ class Mmu:
         """Called when virtual addresses may mean something else: sfence.vma, PMP."""
         self.on_fence: list[Callable[[], None]] = []
         """Called when code may have changed unseen: fence.i."""
+        self.on_watch: list[Callable[[int], None]] = []
+        """Called when stores to a virtual page are no longer to be made unseen."""
 
     def switch(self) -> None:
         """Choose the tables for the hart's present mode."""
@@ -95,6 +97,8 @@ class Mmu:
             stale = [v for v, delta in writes.items() if (v << SHIFT) + delta == offset]
             for virtual in stale:
                 del writes[virtual]
+                for function in self.on_watch:
+                    function(virtual)
 
     def unwatch(self, addr: int, watcher: Watcher) -> None:
         page = addr >> SHIFT

@@ -16,6 +16,7 @@ from minion.devices.lines import Lines
 from minion.hart.config import Isa
 from minion.hart.interpreter import Interpreter
 from minion.hart.state import Hart, Stop
+from minion.hart.translate.translator import Translator
 from minion.ram import Ram
 
 BASE: Final = 0x8000_0000
@@ -28,7 +29,10 @@ class Engine(Protocol):
     def run(self, limit: int) -> Stop: ...
 
 
-ENGINES: Final[dict[str, Callable[[Hart], Engine]]] = {"interpreter": Interpreter}
+ENGINES: Final[dict[str, Callable[[Hart], Engine]]] = {
+    "interpreter": Interpreter,
+    "translator": Translator,
+}
 """Every engine that has to agree with QEMU."""
 
 
