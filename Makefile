@@ -38,7 +38,7 @@ $(INSTALLED)/.installed: $(SOURCES) $(PACKAGES)
 # Real programs on the installed minion: its command, the tests of this checkout.
 test-installed: installed setup-programs
 	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=8' 'hypothesis>=6.100'
-	$(INSTALLED)/bin/python -m pytest tests/e2e tests/programs
+	$(INSTALLED)/bin/python -m pytest tests/e2e tests/programs tests/app tests/boot
 
 bench: installed
 	cd $(INSTALLED) && bin/python -m bench
