@@ -93,18 +93,15 @@ def load_file(path: str) -> bytes:
 
 
 def choose_engine(args: argparse.Namespace, log: TextIO | None) -> Callable[[Hart], Engine]:
-    """Looking closely is the interpreter's; else the fastest engine, or the one named."""
-    close = [o for o, on in (("--gdb", args.gdb is not None), ("--profile", args.profile),
-                             ("--trace", log is not None)) if on]  # fmt: skip
-    if close and args.engine not in ("", "interpreter"):
-        raise UsageError(f"{close[0]} works with --engine interpreter")
+    """Counting and logging are the interpreter's; else the fastest engine, or the one named."""
     if log is not None and args.profile:
         raise UsageError("--trace and --profile: one at a time")
+    if (log is not None or args.profile) and args.engine not in ("", "interpreter"):
+        option = "--profile" if args.profile else "--trace"
+        raise UsageError(f"{option} works with --engine interpreter")
     if log is not None:
         return lambda hart: Tracer(hart, log.write)
-    if args.profile:
-        return Profiler
-    return engine("interpreter" if close else args.engine)
+    return Profiler if args.profile else engine(args.engine)
 
 
 def open_log(path: str) -> TextIO:

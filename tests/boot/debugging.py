@@ -44,8 +44,8 @@ def image(program: dict[int, int] = PROGRAM) -> bytes:
 class Session:
     """Commands as GDB sends them; running ones return the stop reply."""
 
-    def __init__(self, program: dict[int, int] = PROGRAM) -> None:
-        self.rig = Rig(image(program))
+    def __init__(self, program: dict[int, int] = PROGRAM, engine: str = "interpreter") -> None:
+        self.rig = Rig(image(program), engine=engine)
         machine = self.machine = self.rig.machine
         self.hart = machine.hart
         ram = machine.virt.ram

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from minion.boot.machine import Machine, Setup
+from minion.boot.machine import Engine, Machine, Setup
+from minion.cli import engines
 from minion.cli.boot_options import ISAS
-from minion.hart.interpreter import Interpreter
 from minion.hart.state import Hart
 
 INSTRUCTION_NS = 50
+ENGINES = tuple(engines.ENGINES)
 LIMIT = 30_000_000
 
 
 class Rig:
     def __init__(
-        self, image: Path | bytes, *, bios: Path | None = None, isa: str = "rv64gc", **setup: object
+        self,
+        image: Path | bytes,
+        *,
+        bios: Path | None = None,
+        isa: str = "rv64gc",
+        engine: str = "interpreter",
+        **setup: object,
     ) -> None:
+        self._make_engine = engines.engine(engine)
         self._waited_ns = 1_000_000_000
         self._hart: Hart | None = None
         self.output = bytearray()
@@ -26,9 +34,9 @@ class Rig:
         self.setup = Setup(data, firmware, ISAS[isa], now_ns=self.now_ns, **setup)
         self.machine = Machine(self.setup, self._engine, self.output.extend)
 
-    def _engine(self, hart: Hart) -> Interpreter:
+    def _engine(self, hart: Hart) -> Engine:
         self._hart = hart
-        return Interpreter(hart)
+        return self._make_engine(hart)
 
     def now_ns(self) -> int:
         executed = self._hart.instret if self._hart is not None else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rig import Rig
+from rig import ENGINES, Rig
 from toolchain import FIRMWARE, GCC, QEMU, build, qemu
 
 pytestmark = [pytest.mark.needs(GCC, QEMU), pytest.mark.slow]
@@ -20,36 +20,40 @@ DISK = ("-global", "virtio-mmio.force-legacy=false", "-device", "virtio-blk-devi
 ])  # fmt: skip
 def test_as_on_qemu(name: str, flags: tuple[str, ...], isa: str) -> None:
     image = build(name, *flags, isa=isa)
-    ours = Rig(image, isa=isa).run()
-    assert ours == qemu(image)
-    assert ours[0]
+    theirs = qemu(image)
+    assert theirs[0]
+    for engine in ENGINES:
+        assert Rig(image, isa=isa, engine=engine).run() == theirs, engine
 
 
 @pytest.mark.needs("qemu-system-riscv32")
 @pytest.mark.parametrize("name", ["hello", "timer", "again"])
 def test_as_on_qemu_32_bits(name: str) -> None:
     image = build(name, isa="rv32imac")
-    ours = Rig(image, isa="rv32imac").run()
-    assert ours == qemu(image, program="qemu-system-riscv32")
-    assert ours[0]
+    theirs = qemu(image, program="qemu-system-riscv32")
+    assert theirs[0]
+    for engine in ENGINES:
+        assert Rig(image, isa="rv32imac", engine=engine).run() == theirs, engine
 
 
-def test_typed_bytes_by_interrupt() -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_typed_bytes_by_interrupt(engine: str) -> None:
     image = build("echo")
     typed = b"hello, world; more than sixteen\rq"
-    ours = Rig(image).run(typed)
+    ours = Rig(image, engine=engine).run(typed)
     assert ours == (b"ready\r\nHELLO, WORLD; MORE THAN SIXTEEN\r\r\nbye\r\n", 0)
     assert ours == qemu(image, typed=typed)
 
 
-def test_a_disk_by_interrupt(tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_disk_by_interrupt(tmp_path: Path, engine: str) -> None:
     disks = []
     for name in ("ours", "qemus"):
         disk = tmp_path / name
         disk.write_bytes(b"sector zero\0".ljust(2048, b"."))
         disks.append(disk)
     image = build("disk")
-    ours = Rig(image, block=[(str(disks[0]), False)]).run()
+    ours = Rig(image, engine=engine, block=[(str(disks[0]), False)]).run()
     drive = f"file={disks[1]},if=none,id=d,format=raw"
     assert ours == qemu(image, *DISK, "-drive", drive)
     assert b"read 0 sector zero\r\n" in ours[0]
@@ -74,13 +78,15 @@ def test_the_virtio_console() -> None:
     assert ours == theirs
 
 
-@pytest.mark.parametrize("kind", ["fw_dynamic.bin", "fw_jump.elf"])
-def test_firmware_hands_over(kind: str) -> None:
+@pytest.mark.parametrize(("kind", "engine"), [
+    ("fw_dynamic.bin", "interpreter"), ("fw_jump.elf", "translator"),
+])  # fmt: skip
+def test_firmware_hands_over(kind: str, engine: str) -> None:
     firmware = FIRMWARE / kind
     if not firmware.exists():
         pytest.skip("opensbi is not installed (make setup-programs)")
     image = build("payload", "-Wl,--defsym=BASE=0x80200000")
-    output, status = Rig(image, bios=firmware).run()
+    output, status = Rig(image, bios=firmware, engine=engine).run()
     assert status == 0
     assert b"OpenSBI v" in output
     assert b"Platform Name             : riscv-virtio,minion\r\n" in output

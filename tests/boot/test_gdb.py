@@ -9,6 +9,7 @@ import pytest
 from debugging import BASE, DATA, HANDLER, LOOP, PROGRAM, RAN, Session
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rig import ENGINES
 
 from minion.gdb.packets import unescape
 from minion.gdb.target import POINTS
@@ -18,9 +19,9 @@ END = 6 + RAN + 5
 """Instructions to the end: a store to the finisher ends the machine with the block it is in."""
 
 
-@pytest.fixture
-def session() -> Session:
-    return Session()
+@pytest.fixture(params=ENGINES)
+def session(request: pytest.FixtureRequest) -> Session:
+    return Session(engine=request.param)
 
 
 def register(session: Session, number: int) -> int:
@@ -120,6 +121,23 @@ def test_a_breakpoint_set_where_code_has_run(session: Session) -> None:
     session.to(BASE + 0x1C)
     session.to(LOOP)
     assert session.hart.x[11] == 1
+
+
+def test_breakpoints_and_watchpoints_in_hot_code(session: Session) -> None:
+    session.to(LOOP)
+    session.hart.x[12] = 5000
+    session.to(BASE + 0x20)
+    for packet, reply, stop in (
+        (f"0,{LOOP + 8:x},4", "swbreak:;", LOOP + 8), (f"2,{DATA:x},4", f"watch:{DATA:x};", LOOP + 4),
+    ):  # fmt: skip
+        session.hart.pc, session.hart.x[11] = LOOP, 0
+        assert session.send(f"Z{packet}") == "OK"
+        for count in (1, 2, 3):
+            assert session.send("c") == f"T05thread:1;{reply}"
+            assert (session.hart.pc, session.hart.x[11]) == (stop, count)
+        assert session.send(f"z{packet}") == "OK"
+        session.to(BASE + 0x20)
+        assert session.hart.x[11] == 5000
 
 
 def test_steps(session: Session) -> None:
