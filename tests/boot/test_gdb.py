@@ -128,8 +128,9 @@ def test_breakpoints_and_watchpoints_in_hot_code(session: Session) -> None:
     session.hart.x[12] = 5000
     session.to(BASE + 0x20)
     for packet, reply, stop in (
-        (f"0,{LOOP + 8:x},4", "swbreak:;", LOOP + 8), (f"2,{DATA:x},4", f"watch:{DATA:x};", LOOP + 4),
-    ):  # fmt: skip
+        (f"0,{LOOP + 8:x},4", "swbreak:;", LOOP + 8),
+        (f"2,{DATA:x},4", f"watch:{DATA:x};", LOOP + 4),
+    ):
         session.hart.pc, session.hart.x[11] = LOOP, 0
         assert session.send(f"Z{packet}") == "OK"
         for count in (1, 2, 3):
