@@ -22,6 +22,8 @@ from minion.hart.state import Hart, Stop
 MOST: Final = 64
 """Instructions in a block: the latency of an interrupt."""
 GRANULE: Final = 16
+LIMIT: Final = 50_000
+"""Blocks kept, of some 2 kB: a program may jump to every halfword there is."""
 
 T = TypeVar("T")
 
@@ -80,6 +82,7 @@ class Blocks(Generic[T]):
         self._maps: dict[object, dict[int, T]] = {}
         self._pages: dict[int, Page[T]] = {}
         self._generation = 0
+        self._made = 0
         self.on_change: list[Callable[[], None]] = []
         """Called when a store has changed code, the current block's perhaps."""
         self.on_forget: list[Callable[[], None]] = []
@@ -101,13 +104,15 @@ class Blocks(Generic[T]):
         """The block at pc, which is then in the map.  Raises Trap if there is none to fetch."""
         block = self.held(pc)
         if block is None:
-            block = self._build(self._one(pc))
+            block = self._make(self._one(pc))
         self.map()[pc] = block
         return block
 
     def held(self, pc: int) -> T | None:
         """The block at pc, if it is one whose page is watched.  Raises Trap, as find does."""
         h = self._h
+        if self._made >= LIMIT:
+            self._forget()
         paddr = h.mmu.translate(pc, Access.FETCH, h.priv, 2)
         span = h.mmu.ram.span(paddr, PAGE - (paddr & OFFSET))
         if span is not None and h.pmp.whole(paddr):
@@ -124,10 +129,22 @@ class Blocks(Generic[T]):
             if not straight.code:
                 return None
             size = straight.end - pc & OFFSET or PAGE
-            held = Held(self._build(straight), bytes(span[:size]), self._generation)
+            held = Held(self._make(straight), bytes(span[:size]), self._generation)
             page.blocks[key] = held
             self._mark(paddr, size)
         return held.block
+
+    def _make(self, straight: Straight) -> T:
+        self._made += 1
+        return self._build(straight)
+
+    def _forget(self) -> None:
+        """All blocks, to start anew."""
+        for number in self._pages:
+            self._h.mmu.unwatch(number * PAGE, self._stored)
+        self._pages.clear()
+        self._made = 0
+        self._flush()
 
     def _decode(self, pc: int, span: memoryview) -> Straight:
         """From pc to a branch, or the end of the page.  Empty if the first lies across it."""
