@@ -151,9 +151,8 @@ class Mmu:
     def _load(self, addr: int, size: int) -> int:
         room = PAGE - (addr & OFFSET)
         if size > room:
-            low = self._load(addr, room)
-            high = self._load(addr + room & self._h.isa.mask, size - room)
-            return low | high << room * 8
+            following = self._halves(addr, room, size - room, Access.LOAD)
+            return self._load(addr, room) | self._load(following, size - room) << room * 8
         paddr = self.translate(addr, Access.LOAD, self._data_priv, size)
         span = self.ram.span(paddr, size)
         if span is None:
@@ -161,6 +160,15 @@ class Mmu:
         if self._h.pmp.whole(paddr):
             self._h.reads[addr >> SHIFT] = paddr - self.ram.base - addr
         return int.from_bytes(span, "little")
+
+    def _halves(self, addr: int, first: int, second: int, access: Access) -> int:
+        """Of an access over the end of a page: both may be, and are RAM.  Where the second is."""
+        following = addr + first & self._h.isa.mask
+        for at, size in ((addr, first), (following, second)):
+            paddr = self.translate(at, access, self._data_priv, size)
+            if self.ram.span(paddr, size) is None:
+                raise Trap(ACCESS_FAULT[access], at)
+        return following
 
     def _device_load(self, addr: int, paddr: int, size: int, access: Access) -> int:
         try:
@@ -173,9 +181,7 @@ class Mmu:
     def _store(self, addr: int, size: int, value: int) -> None:
         room = PAGE - (addr & OFFSET)
         if size > room:
-            following = addr + room & self._h.isa.mask
-            self.translate(addr, Access.STORE, self._data_priv, room)
-            self.translate(following, Access.STORE, self._data_priv, size - room)
+            following = self._halves(addr, room, size - room, Access.STORE)
             self._store(addr, room, value & (1 << room * 8) - 1)
             self._store(following, size - room, value >> room * 8)
             return

@@ -45,7 +45,7 @@ def test_every_encoding_is_decoded_and_every_function_encoded(name: str) -> None
 
 
 @given(st.sampled_from(sorted(ISAS)), st.integers(0, 2**32 - 1), st.booleans())
-@settings(max_examples=2000, derandomize=True, deadline=None)
+@settings(max_examples=800, derandomize=True, deadline=None)
 def test_noise_decodes_to_something(name: str, bits: int, fp: bool) -> None:
     decoded = DECODERS[name].decode(bits, PC, fp)
     assert decoded.raw == bits & (0xFFFF_FFFF if decoded.length == 4 else 0xFFFF)
@@ -59,7 +59,7 @@ OPERANDS = {"imm": (-2048, 2047), "simm": (-2048, 2047), "btarget": (-2048, 2047
 
 
 @given(st.data())
-@settings(max_examples=500, derandomize=True, deadline=None)
+@settings(max_examples=300, derandomize=True, deadline=None)
 def test_operands_come_back(data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(sorted(ISAS)))
     isa = ISAS[name]
