@@ -85,6 +85,7 @@ class Mmu:
             function()
 
     def code_changed(self) -> None:
+        """Also for who writes code into RAM past the hart, as a loader does."""
         for function in self.on_fence:
             function()
 

@@ -127,6 +127,7 @@ class Hart:
         self.csr.reset()
         self.pmp.reset()
         self.mmu.flush()
+        self.mmu.code_changed()
         self.context_changed()
 
     def context_changed(self) -> None:

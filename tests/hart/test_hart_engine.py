@@ -177,10 +177,11 @@ def test_a_reset_hart_runs_again(engine: str) -> None:
     run, h = start(machine, engine)
     run.run(100)
     h.priv = S
+    machine.ram.u32[0] = 0x00700093  # another program, which begins with addi x1, x0, 7
     h.reset(BASE)
     assert (h.x[1], h.pc, h.priv, h.mstatus) == (0, BASE, M, 0)
     run.run(10)
-    assert h.x[1] == 10
+    assert h.x[1] == 16
 
 
 def test_code_changed_by_its_own_block(engine: str) -> None:
