@@ -202,7 +202,8 @@ def half(rng: Random, isa: Isa) -> int:
         if quadrant == 2 and funct3 == 4 and value >> 2 & 31 == 0 and rd:
             continue  # c.jr and c.jalr
         writes = quadrant in (1, 2) and funct3 < 5 and (quadrant, funct3) != (2, 1)
-        if writes and rd in POINTERS:
+        moves = (quadrant, funct3, rd) == (1, 3, 2)  # c.addi16sp: by little
+        if writes and rd in POINTERS and not (moves and rng.randrange(2)):
             continue
         if quadrant == 1 and funct3 == 4 and 8 + (rd & 7) in POINTERS:
             continue

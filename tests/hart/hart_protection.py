@@ -227,7 +227,7 @@ def paging(rng: Random, isa: Isa, index: int, records: int) -> tuple[Record, byt
             tables.change(asm)
         elif pick in (1, 2) and mode != M and tables.code:
             va = rng.choice(tables.code)
-            loaded = UU if mode == S and status & SUM else 0
+            loaded = UU if mode == S else 0
             if tables.flags[va] & loaded:
                 continue  # once QEMU has loaded from there, it also fetches
             offset = rng.choice((2, 4094, rng.randrange(1, 2047) * 2))
@@ -235,6 +235,9 @@ def paging(rng: Random, isa: Isa, index: int, records: int) -> tuple[Record, byt
                 offset %= 4094
             asm.li(7, va + offset)
             asm.put("jalr", 1, 7, 0)
+        elif pick == 4 and mode == S:
+            asm.li(6, rng.choice((SUM, MXR, SUM | MXR)))
+            asm.put(rng.choice(("csrrs", "csrrc")), 0, 0x100, 6)
         elif pick == 3 and isa.xlen == 64:
             asm.li(8, corner(rng, 64) & (1 << 39) - 1 | rng.getrandbits(25) << 39)
             access(rng, isa, asm, 8)

@@ -55,7 +55,7 @@ begin
     pte 1, V | R | A
     pte 2, V | R | W
     pte 3, V | X | A
-    pte 4, V | R | U | A
+    pte 4, V | R | X | U | A
     pte 5, R | A
     pte 6, V | W | A
     pte 7, V | R | W | X | A | D
@@ -116,6 +116,7 @@ begin
     fault 12, 16384, jalr s2
     li a1, SUM
     csrs sstatus, a1
+    fault 12, 16384, jalr s2
     lw a0, 8(s2)
     check a0, 99
     csrc sstatus, a1

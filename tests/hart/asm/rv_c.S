@@ -53,6 +53,13 @@ begin
     c.addi16sp sp, 496
     sub a0, sp, a1
     check a0, -16
+    mv a1, sp
+    c.addi16sp sp, 64
+    sub a0, sp, a1
+    check a0, 64
+    c.addi16sp sp, -32
+    sub a0, sp, a1
+    check a0, 32
     c.addi4spn a2, sp, 1020
     sub a0, a2, sp
     check a0, 1020
