@@ -85,7 +85,9 @@ def supervise(h: Hart, limit: int, execute: Callable[[int], Trap | None]) -> Sto
         if h.stopping is not None:
             reason, h.stopping = h.stopping, None
             return reason
-        trap = privilege.interrupt(h)
+        trap = None
+        if (h.lines.mip | h.csr.soft_mip) & h.enabled:
+            trap = privilege.interrupt(h)
         if h.waiting:
             if not (h.lines.mip | h.csr.soft_mip) & h.csr.value[MIE]:
                 return Stop.WFI
@@ -162,25 +164,31 @@ class Interpreter:
 
     def finish(self, block: Block, left: int) -> Trap | None:
         """A SYSTEM instruction, or so much of a block as the budget allows."""
-        h = self.hart
+        if block.system:
+            return self._system(block)
         self._operations = at = iter(block.operations[:left])
         given = length_hint(at)
         self._cut = -1
         try:
-            if block.system:
-                target = block.last()
-                h.pc = block.end if target is None else target
-                h.instret += 1
-                h.cycles += block.cost
-                return None
             for operation in at:
                 operation()
         except Trap as trap:
-            if not block.system:
-                self._part(block, given - length_hint(at) - 1)
+            self._part(block, given - length_hint(at) - 1)
             self._explain(trap, block)
             return trap
         self._part(block, given - max(self._cut, 0))
+        return None
+
+    def _system(self, block: Block) -> Trap | None:
+        h = self.hart
+        try:
+            target = block.last()
+        except Trap as trap:
+            self._explain(trap, block)
+            return trap
+        h.pc = block.end if target is None else target
+        h.instret += 1
+        h.cycles += block.cost
         return None
 
     def _changed(self) -> None:
