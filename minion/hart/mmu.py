@@ -55,7 +55,7 @@ class Mmu:
         self._tables: dict[object, tuple[Table, Table]] = {}
         self._watchers: dict[int, list[Watcher]] = {}
         self.on_flush: list[Callable[[], None]] = []
-        """Called when virtual addresses may mean something else: sfence.vma, PMP."""
+        """Called when all tables are dropped: virtual addresses may mean something else."""
         self.on_fence: list[Callable[[], None]] = []
         """Called when code may have changed unseen: fence.i."""
         self.on_watch: list[Callable[[int], None]] = []
@@ -72,15 +72,18 @@ class Mmu:
         tables = self._tables.get(key)
         if tables is None:
             if len(self._tables) == MODES:
-                self._tables.clear()
+                self._forget()
             tables = self._tables[key] = ({}, {})
         h.reads, h.writes = tables
         h.context = (h.priv, satp if h.priv < M else 0, h.fp)
 
     def flush(self) -> None:
         """Forget all translations."""
-        self._tables.clear()
+        self._forget()
         self.switch()
+
+    def _forget(self) -> None:
+        self._tables.clear()
         for function in self.on_flush:
             function()
 

@@ -13,6 +13,7 @@ from minion.hart.config import Isa
 from minion.hart.csr import MCAUSE, MEPC, MIDELEG, MIE, MTVAL, MTVEC, SATP, SCAUSE, STVEC
 from minion.hart.fields import MIE as GLOBAL_MIE
 from minion.hart.fields import MPP_SHIFT, MPRV, SIE, Cause, M, S, U
+from minion.hart.mmu import MODES
 from minion.hart.state import Hart, Stop
 
 TOP = 1 << 63
@@ -314,6 +315,29 @@ def test_address_spaces_have_code_of_their_own(engine: str) -> None:
         h.pc = 0
         run.run(2)
         assert (h.x[1], h.pc) == (number, 4)
+
+
+def test_address_spaces_come_and_go(engine: str) -> None:
+    """More than are held, each with data of its own, the first ones again after that."""
+
+    def write(asm: Assembler) -> None:
+        asm.put("ld", 1, 0, 8)
+        asm.put("ld", 2, 0, 16)
+
+    machine = program(write)
+    run, h = start(machine, engine)
+    sv39(machine, 1, 4)
+    sv39(machine, 2, 8)
+    for ppn in (1, 2):
+        machine.ram.u64[ppn * 512 + 1] = machine.ram.u64[ppn * 512 + 2] = ppn
+    h.pmp.allow_all()
+    h.mstatus = MPRV | S << MPP_SHIFT
+    for asid in range(3 * MODES):
+        page = 4 * (asid % 2 + 1)
+        h.csr.write(SATP, 8 << 60 | asid % 150 << 44 | (BASE >> 12) + page)
+        h.pc = BASE
+        run.run(2)
+        assert h.x[1] == h.x[2] == asid % 2 + 1
 
 
 def test_m_mode_accesses_as_s(engine: str) -> None:
