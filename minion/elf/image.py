@@ -19,7 +19,7 @@ from minion.elf.symbols import Symbols
 
 NAMES_FACTOR: Final = 8
 """How often the bytes of a string table may be used over: linkers share tails of names, a hostile
-file would make megabytes of each of its symbols."""
+file would make megabytes of each of its symbols.  Symbols of the same name share one string."""
 
 
 class ElfError(Exception):
@@ -243,12 +243,17 @@ class Reader:
         names = bytes(self._slice(strings.offset, strings.size, "symbol names"))
         count = section.size // section.entsize
         budget = NAMES_FACTOR * len(names)
+        known: dict[int, str] = {}
         for fields in self._table(self._symbol, section.offset, count, "symbol table"):
             symbol = Symbol(*fields) if self.xlen == 64 else structs.symbol32(fields)
-            end = names.find(0, symbol.name)
-            if end < 0:
-                raise ElfError("symbol name outside of its table")
-            budget -= end - symbol.name
-            if budget < 0:
-                raise ElfError("symbol names lie on each other")
-            yield names[symbol.name : end].decode("ascii", "replace"), symbol
+            name = known.get(symbol.name)
+            if name is None:
+                end = names.find(0, symbol.name)
+                if end < 0:
+                    raise ElfError("symbol name outside of its table")
+                budget -= end - symbol.name
+                if budget < 0:
+                    raise ElfError("symbol names lie on each other")
+                name = names[symbol.name : end].decode("ascii", "replace")
+                known[symbol.name] = name
+            yield name, symbol

@@ -183,9 +183,20 @@ def test_names_that_would_fill_memory() -> None:
     raw = bytearray(Elf(symbols=symbols).bytes())
     at = len(raw) - 3 * 64 - 5022 - 21 * 24
     for n in range(21):
-        struct.pack_into("<I", raw, at + n * 24, 1)
+        struct.pack_into("<I", raw, at + n * 24, 1 + n)
     with pytest.raises(ElfError, match="lie on each other"):
         parse(bytes(raw))
+
+
+def test_many_symbols_of_one_name() -> None:
+    """As the marks `$x...` of a program that switches extensions on and off."""
+    name = "xrv64i2p1_m2p0_a2p1_zicsr2p0_zifencei2p0"
+    symbols = [(name, BASE, 0, STT_FUNC)] + [("", BASE, 0, STT_FUNC)] * 200
+    raw = bytearray(Elf(symbols=symbols).bytes())
+    at = raw.index(name.encode()) - 1 - 201 * 24
+    for n in range(201):
+        struct.pack_into("<I", raw, at + n * 24, 1)
+    assert parse(bytes(raw)).symbols.address(name) == BASE
 
 
 def test_a_position_independent_file_is_reported() -> None:
