@@ -79,6 +79,24 @@ def test_counters_of_rv32_have_two_halves(csr: int, high: int) -> None:
     assert h.csr.read(high) == 5
 
 
+@pytest.mark.parametrize(("csr", "high"), [(MCYCLE, MCYCLEH), (MINSTRET, MINSTRETH)])
+def test_writing_a_high_half_does_not_count_in_the_low_one(csr: int, high: int) -> None:
+    isa = Isa(32, "imac")
+    asm = Assembler(isa)
+    asm.put("csrrwi", 0, csr, 12)
+    asm.put("csrrwi", 0, high, 3)
+    asm.put("csrrs", 6, csr, 0)
+    asm.put("csrrs", 7, csr, 0)
+    asm.put("csrrwi", 0, 0x320, 5)
+    asm.put("csrrs", 8, csr, 0)
+    asm.put("csrrwi", 0, high, 1)
+    asm.put("csrrs", 9, csr, 0)
+    machine = Machine(isa, 1 << 16, bytes(asm.code))
+    Interpreter(machine.hart).run(8)
+    x = machine.hart.x
+    assert (x[6], x[7], x[9]) == (12, 13, x[8])
+
+
 def test_an_inhibited_counter_stands_still() -> None:
     asm = Assembler(Isa())
     asm.put("csrrwi", 0, 0x320, 5)

@@ -83,8 +83,8 @@ def define(file: CsrFile, h: Hart, number: int, name: str, counter: Counter, cos
     def low(value: int) -> None:
         counter.write(counter.read() & ~LOW | value, cost)
 
-    def high(value: int) -> None:
-        counter.write(counter.read() + cost & LOW | value << 32, cost)
+    def high(value: int) -> None:  # the count of the instruction that writes is lost in both halves
+        counter.write(counter.read() & LOW | value << 32, cost)
 
     file.special(f"m{name}", 0xB00 + number, lambda: counter.read() & LOW, low)
     file.special(f"m{name}h", 0xB80 + number, lambda: counter.read() >> 32, high)
