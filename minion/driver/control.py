@@ -119,7 +119,8 @@ class ControlServer:
         )
 
     def _drop(self, client: Client) -> None:
-        if self.clients.pop(client.fd, None) is not None:
+        if self.clients.get(client.fd) is client:  # its number may be another's by now
+            del self.clients[client.fd]
             self._reactor.unregister(client.fd)
             client.sock.close()
             if client.abandon is not None:
