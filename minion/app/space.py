@@ -8,7 +8,7 @@ When rights are taken away the hart has to forget its translations: `changed` is
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from errno import EEXIST, EFAULT, EINVAL, ENOMEM
@@ -32,9 +32,11 @@ MMAP_TOP: Final = TOP - (1 << 30)
 """Mappings without an address grow down from here; the stack lies above."""
 LOWEST: Final = 0x1000
 """Nothing is mapped at address 0: a null pointer faults."""
+AREAS_MAX: Final = 65530
+"""Linux's vm.max_map_count."""
 
 
-@dataclass(slots=True, order=True)
+@dataclass(slots=True)
 class Area:
     start: int
     end: int
@@ -44,6 +46,15 @@ class Area:
 
 def rounded(length: int) -> int:
     return -(-length // PAGE) * PAGE
+
+
+def legal(prot: int) -> int:
+    """W without R is reserved (Sv39)."""
+    return prot | READ if prot & WRITE else prot
+
+
+def start_of(area: Area) -> int:
+    return area.start
 
 
 class AddressSpace:
@@ -88,75 +99,122 @@ class AddressSpace:
         return list(self._areas)
 
     def find(self, addr: int) -> Area | None:
-        index = bisect_right(self._areas, addr, key=lambda area: area.start) - 1
+        index = self._before(addr)
         if index >= 0 and addr < self._areas[index].end:
             return self._areas[index]
         return None
 
+    def _before(self, addr: int) -> int:
+        """The number of the last area that starts at or below addr; -1 if there is none."""
+        return bisect_right(self._areas, addr, key=start_of) - 1
+
+    def free(self, start: int, end: int) -> bool:
+        """Whether nothing is mapped there."""
+        index = self._before(end - 1)
+        return index < 0 or self._areas[index].end <= start
+
     def map(self, start: int, length: int, prot: int, name: str = "", replace: bool = True) -> None:
-        """EINVAL (not page-aligned), ENOMEM (outside of user addresses), EEXIST."""
+        """EINVAL (not page-aligned), EEXIST, ENOMEM (outside of user addresses; too many areas)."""
         end = start + rounded(length)
         if start % PAGE or length <= 0:
             raise OSError(EINVAL, "not a range of pages")
         if start < LOWEST or end > TOP:
             raise OSError(ENOMEM, "outside of the user addresses")
-        if not replace and any(a.start < end and start < a.end for a in self._areas):
+        if not replace and not self.free(start, end):
             raise OSError(EEXIST, "mapped already")
         self.unmap(start, length)
-        insort(self._areas, Area(start, end, prot, name))
+        if len(self._areas) >= AREAS_MAX:
+            raise OSError(ENOMEM, "too many areas")
+        index = self._before(start) + 1
+        self._areas.insert(index, Area(start, end, legal(prot), name))
+        self._join(index, index)
 
     def unmap(self, start: int, length: int) -> None:
-        """EINVAL."""
+        """EINVAL, ENOMEM (too many areas)."""
         end = start + rounded(length)
         if start % PAGE or length <= 0:
             raise OSError(EINVAL, "not a range of pages")
-        self._cut(start, end)
-        inside = [area for area in self._areas if start <= area.start and area.end <= end]
-        for area in inside:
-            self._areas.remove(area)
-        if inside:
+        first, last = self._cut(start, end)
+        if first < last:
+            del self._areas[first:last]
             self._drop(start, end)
 
     def protect(self, start: int, length: int, prot: int) -> None:
-        """EINVAL, ENOMEM (not mapped)."""
+        """EINVAL, ENOMEM (not mapped; too many areas)."""
         end = start + rounded(length)
         if start % PAGE:
             raise OSError(EINVAL, "not page-aligned")
-        self._cut(start, end)
-        inside = [area for area in self._areas if start <= area.start and area.end <= end]
+        first, last = self._cut(start, end)
+        inside = self._areas[first:last]
         if sum(area.end - area.start for area in inside) != end - start:
             raise OSError(ENOMEM, "not all of it is mapped")
         for area in inside:
-            area.prot = prot
+            area.prot = legal(prot)
+        self._join(first, last)
         for page in self._resident(start, end):
-            self._enter(page, self._pages[page], prot)
+            self._enter(page, self._pages[page], legal(prot))
         self._changed()
 
     def forget(self, start: int, length: int) -> None:
         """The contents are not needed any more: zeros from now on (MADV_DONTNEED)."""
         self._drop(start, start + rounded(length))
 
+    def move(self, start: int, length: int, to: int, new: int) -> None:
+        """An area, or part of it, with its contents (mremap).  to: free.  ENOMEM: nothing moved."""
+        self._cut(start, start + length)
+        area = self.find(start)
+        assert area is not None
+        self.map(to, new, area.prot, area.name, replace=False)
+        distance = (to - start) // PAGE
+        try:
+            for page in self._resident(start, start + length):
+                self._enter(page + distance, self._pages[page], area.prot)
+                self._pages[page + distance] = self._pages.pop(page)
+                self._entry(page, 0)
+        except OSError:
+            for page in self._resident(to, to + length):
+                self._enter(page - distance, self._pages[page], area.prot)
+                self._pages[page - distance] = self._pages.pop(page)
+                self._entry(page, 0)
+            self.unmap(to, new)
+            raise
+        self.unmap(start, length)
+
     def hole(self, length: int) -> int:
         """The highest free range below MMAP_TOP.  ENOMEM."""
         end = MMAP_TOP
-        for area in reversed(self._areas):
-            if area.start >= MMAP_TOP:
-                continue
+        for index in range(self._before(MMAP_TOP - 1), -1, -1):
+            area = self._areas[index]
             if end - area.end >= length:
                 break
-            end = min(end, area.start)
+            end = area.start
         start = (end - length) // PAGE * PAGE
-        if start < LOWEST or any(a.start < end and start < a.end for a in self._areas):
+        if start < LOWEST:
             raise OSError(ENOMEM, "no range of addresses is that large")
         return start
 
-    def _cut(self, *bounds: int) -> None:
-        """Split areas so that none lies across one of the bounds."""
-        for bound in bounds:
-            area = self.find(bound)
-            if area is not None and area.start < bound:
-                insort(self._areas, Area(bound, area.end, area.prot, area.name))
-                area.end = bound
+    def _cut(self, start: int, end: int) -> tuple[int, int]:
+        """Split areas at both bounds: the numbers [first, last) of those between.  ENOMEM."""
+        areas = self._areas
+        for bound in (start, end):
+            index = self._before(bound)
+            if index < 0 or not areas[index].start < bound < areas[index].end:
+                continue
+            if len(areas) >= AREAS_MAX:
+                raise OSError(ENOMEM, "too many areas")
+            area = areas[index]
+            areas.insert(index + 1, Area(bound, area.end, area.prot, area.name))
+            area.end = bound
+        return self._before(start - 1) + 1, self._before(end - 1) + 1
+
+    def _join(self, first: int, last: int) -> None:
+        """Make one of neighbours that are alike, from before `first` to after `last`."""
+        areas = self._areas
+        for index in range(min(last + 1, len(areas) - 1), max(first, 1) - 1, -1):
+            left, right = areas[index - 1], areas[index]
+            if (left.end, left.prot, left.name) == (right.start, right.prot, right.name):
+                left.end = right.end
+                del areas[index]
 
     # -- pages
 
@@ -186,8 +244,7 @@ class AddressSpace:
         pack_into("<Q", self._frames.view(table), (page & 511) * 8, value)
 
     def _enter(self, page: int, frame: int, prot: int) -> None:
-        rights = prot | READ if prot & WRITE else prot  # W without R is reserved (Sv39)
-        entry = frame >> 12 << 10 | PTE_AD | PTE_U | rights << 1 | PTE_V if rights else 0
+        entry = frame >> 12 << 10 | PTE_AD | PTE_U | prot << 1 | PTE_V if prot else 0
         self._entry(page, entry)
 
     def populate(self, area: Area) -> None:

@@ -102,9 +102,7 @@ def mremap(
         if not flags & MREMAP_MAYMOVE:
             raise OSError(ENOMEM, "no room to grow") from None
         to = space.hole(new)
-        space.map(to, new, area.prot, area.name)
-        space.write(to, space.read(addr, old), force=True)
-        space.unmap(addr, old)
+        space.move(addr, old, to, new)
         return to
     return addr
 
