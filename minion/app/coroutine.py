@@ -193,6 +193,7 @@ class Context:
             self._files.remove(file)
             file.users = 0
             file.close()
+            file.changed()  # who waits for it in another coroutine gets an error
 
     async def attempt(self, file: File, call: Callable[[], T]) -> T:
         sleeper = self._sleeper()

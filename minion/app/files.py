@@ -78,6 +78,16 @@ class File:
     def close(self) -> None:
         """The last descriptor is gone."""
 
+    def hold(self) -> None:
+        """A descriptor's, or a call's that may wait: it is not closed while it is used."""
+        self.users += 1
+
+    def release(self) -> None:
+        self.users -= 1
+        if not self.users:
+            self.close()
+            self.changed()
+
 
 class NullFile(File):
     """/dev/null."""
@@ -261,6 +271,11 @@ class FileTable:
             raise OSError(ENOTSOCK, "not a socket")
         return file
 
+    def check_room(self) -> None:
+        """EMFILE."""
+        if len(self._files) >= FILES_MAX:
+            raise OSError(EMFILE, "too many files")
+
     def add(self, file: File, cloexec: bool = False, lowest: int = 0) -> int:
         """The lowest free descriptor.  EMFILE; the file is closed then if nobody else has it."""
         for fd in range(lowest, FILES_MAX):
@@ -275,7 +290,7 @@ class FileTable:
         """At a number, closing what was there (dup3)."""
         if not 0 <= fd < FILES_MAX:
             raise OSError(EBADF, "no such descriptor")
-        file.users += 1
+        file.hold()
         if fd in self._files:
             self.close(fd)
         self._files[fd] = file
@@ -286,10 +301,7 @@ class FileTable:
         file = self.get(fd)
         del self._files[fd]
         self._cloexec.discard(fd)
-        file.users -= 1
-        if not file.users:
-            file.close()
-            file.changed()
+        file.release()
 
     def cloexec(self, fd: int) -> bool:
         return fd in self._cloexec

@@ -20,6 +20,7 @@ from stack.services.resolver import Resolver
 SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGKILL, SIGSEGV, SIGPIPE, SIGTERM = 4, 5, 6, 7, 9, 11, 13, 15
 SIG_IGN: Final = 1
 THREADS_MAX: Final = 128
+TURN_FIRST: Final = 500
 
 
 @dataclass(slots=True)
@@ -46,7 +47,7 @@ class Kernel:
 class Thread:
     """One thread of an app: the registers it has while another one has the hart."""
 
-    __slots__ = ("app", "clear_tid", "f", "fcsr", "pc", "sigmask", "sleeper", "tid", "x")
+    __slots__ = ("app", "clear_tid", "f", "fcsr", "pc", "sigmask", "sleeper", "tid", "turn", "x")
 
     def __init__(self, app: App, tid: int, pc: int) -> None:
         self.app = app
@@ -60,6 +61,8 @@ class Thread:
         """CLONE_CHILD_CLEARTID: cleared, and its futex woken, when the thread ends."""
         self.sigmask = 0
         self.sleeper = Sleeper(app.kernel.hyper)
+        self.turn = TURN_FIRST
+        """Instructions that it may execute before others have their turn."""
 
 
 class Entry(Protocol):
@@ -85,9 +88,9 @@ class App:
         self.hart = hart
         self.name = name
         self.argv = list(argv)
+        self.pid = kernel.pid()
         self.space = AddressSpace(kernel.frames, hart.mmu.flush, self._largest)
         self.files = FileTable()
-        self.pid = kernel.pid()
         self.threads: dict[int, Thread] = {}
         self.image: Image | None = None
         self.bias = 0
@@ -102,13 +105,19 @@ class App:
         self.ended: Callable[[int], None] = lambda _status: None
         """Called once, when nothing of the app is left."""
         self.log: Callable[[str], None] = lambda _line: None
+        self.unknown: set[int] = set()
+        """System calls that it has asked for and that are not there."""
         self.instructions = 0
+        self.on_hart: Thread | None = None
+        """Whose registers the hart has."""
         self.hold: Entry | None = None
         """A debugger's."""
         kernel.apps[self.pid] = self
 
     def _largest(self) -> bool:
         """So that who eats all memory dies of it, and not who asks for a page after that."""
+        if self.pid not in self.kernel.apps:
+            return False  # it begins: all that it wants is a root table
         apps = self.kernel.apps.values()
         return all(app.space.resident_bytes <= self.space.resident_bytes for app in apps)
 

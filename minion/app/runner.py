@@ -35,9 +35,9 @@ from minion.hart.fields import FS, Cause, U
 from minion.hart.state import Hart, Stop
 
 TICK_NS: Final = 1_000_000
-TURN_MIN: Final = 500
+TURN_MIN: Final = 200
 TURN_MAX: Final = 2_000_000
-"""Instructions per turn: adapted so that a turn takes about a tick."""
+"""Instructions per turn of a thread: adapted so that a turn takes about a tick."""
 ACCESS: Final[dict[int, int]] = {
     Cause.LOAD_PAGE: READ,
     Cause.STORE_PAGE: WRITE,
@@ -98,7 +98,6 @@ class Runner:
         self._make_engine = make_engine
         self._engines: dict[App, Engine] = {}
         self._calls = Calls(self.spawn)
-        self._turn = TURN_MIN
 
     def engine(self, app: App) -> Engine:
         return self._engines[app]
@@ -159,10 +158,13 @@ class Runner:
         hart = app.hart
         if app.hold is not None:
             await app.hold.enter(thread)
+        if app.on_hart is not thread:
+            app.on_hart = thread
+            hart.reservation = None  # it was another thread's
         hart.x, hart.f, hart.pc = thread.x, thread.f, thread.pc
         hart.fflags, hart.frm = thread.fcsr
         began, before = clock.monotonic_ns(), hart.instret
-        stop = self._engines[app].run(self._turn)
+        stop = self._engines[app].run(thread.turn)
         thread.pc = hart.pc
         thread.fcsr = (hart.fflags, hart.frm)
         app.instructions += hart.instret - before
@@ -172,14 +174,11 @@ class Runner:
         if stop is Stop.BREAK and app.hold is not None:
             app.hold.stop(thread)
             return
-        self._adapt(clock.monotonic_ns() - began)
+        took_ns = clock.monotonic_ns() - began
+        if not TICK_NS // 2 <= took_ns <= 2 * TICK_NS:
+            wanted = thread.turn * TICK_NS // max(took_ns, 1)
+            thread.turn = max(TURN_MIN, min(TURN_MAX, wanted, 2 * thread.turn))
         await self.kernel.hyper.threads.pause()
-
-    def _adapt(self, took_ns: int) -> None:
-        if took_ns > 2 * TICK_NS:
-            self._turn = max(TURN_MIN, self._turn // 2)
-        elif took_ns < TICK_NS // 2:
-            self._turn = min(TURN_MAX, self._turn * 2)
 
     async def _trapped(self, thread: Thread, cause: int, tval: int) -> None:
         app = thread.app

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from errno import EAGAIN
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from hypercalls.api import Hypercalls
 
 T = TypeVar("T")
+LONGEST_NS: Final = 86_400_000_000_000
+"""A day: a timer's 64 bits are fewer than an app's, who then sleeps on."""
 
 
 class Killed(BaseException):
@@ -61,7 +63,7 @@ class Sleeper:
             if deadline_ns is None:
                 await self._condvar.wait(self._mutex)
             else:
-                await self._condvar.timedwait(self._mutex, left)
+                await self._condvar.timedwait(self._mutex, min(left, LONGEST_NS))
             self._mutex.exit()
         self._woken = False
         if self.killed:

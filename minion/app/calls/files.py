@@ -10,16 +10,17 @@ from collections.abc import Callable
 from errno import EINVAL, ENOENT, ENOTDIR, ERANGE, EROFS
 from functools import partial
 from struct import pack, unpack
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from minion.app.calls.paths import open_path
-from minion.app.files import O_ACCMODE, O_NONBLOCK, S_IFREG, File, Pipe
+from minion.app.files import FILES_MAX, O_ACCMODE, O_NONBLOCK, S_IFREG, File, Pipe
 from minion.app.process import Thread
 from minion.app.sleep import attempt
 
 if TYPE_CHECKING:
     from minion.app.calls.table import Call
 
+T = TypeVar("T")
 O_CREAT: Final = 0o100
 O_CLOEXEC: Final = 0o2000000
 AT_FDCWD: Final = -100
@@ -53,11 +54,26 @@ def scatter(thread: Thread, data: bytes, parts: list[tuple[int, int]]) -> None:
         at += length
 
 
+async def patiently(
+    thread: Thread,
+    file: File,
+    call: Callable[[], T],
+    nonblocking: bool = False,
+    deadline_ns: int | None = None,
+) -> T:
+    """As attempt; the file stays open meanwhile, whoever closes its descriptor."""
+    file.hold()
+    try:
+        return await attempt(thread.sleeper, file, call, nonblocking, deadline_ns)
+    finally:
+        file.release()
+
+
 async def read_into(thread: Thread, file: File, parts: list[tuple[int, int]]) -> int:
     length = min(sum(length for _, length in parts), PIECE)
     if not length:
         return 0
-    data = await attempt(thread.sleeper, file, lambda: file.read(length))
+    data = await patiently(thread, file, lambda: file.read(length))
     scatter(thread, data, parts)
     return len(data)
 
@@ -72,22 +88,27 @@ async def write_all(
 ) -> int:
     """All of it, as a blocking write does; what a non-blocking one could."""
     put = send or file.write
-    space = thread.app.space
     done = 0
-    for addr, length in parts:
-        at = 0
-        while at < length:
-            try:
-                data = space.read(addr + at, min(PIECE, length - at))
+    file.hold()
+    try:
+        for addr, length in parts:
+            at = 0
+            while at < length:
+                data = thread.app.space.read(addr + at, min(PIECE, length - at))
                 count = await attempt(
                     thread.sleeper, file, partial(put, data), nonblocking, deadline_ns
                 )
-            except OSError:
-                if done:
-                    return done
-                raise
-            at += count
-            done += count
+                at += count
+                done += count
+                if done % PIECE < count and done >= PIECE:  # others have a turn, too
+                    await thread.app.kernel.hyper.threads.pause()
+                    if thread.app.exiting:
+                        return done
+    except OSError:
+        if not done:
+            raise
+    finally:
+        file.release()
     return done
 
 
@@ -115,7 +136,7 @@ def pread64(thread: Thread, fd: int, addr: int, length: int, offset: int, *_: in
 
 def lseek(thread: Thread, fd: int, offset: int, whence: int, *_: int) -> int:
     signed = offset - (1 << 64) if offset >> 63 else offset
-    return thread.app.files.get(fd).seek(signed, whence)
+    return thread.app.files.get(fd).seek(signed, whence & 0xFFFF_FFFF)
 
 
 def close(thread: Thread, fd: int, *_: int) -> int:
@@ -157,6 +178,8 @@ def fcntl(thread: Thread, fd: int, command: int, arg: int, *_: int) -> int:
     files = thread.app.files
     file = files.get(fd)
     if command in (F_DUPFD, F_DUPFD_CLOEXEC):
+        if arg >= FILES_MAX:
+            raise OSError(EINVAL, "no descriptor has that number")
         return files.add(file, command == F_DUPFD_CLOEXEC, arg)
     if command == F_GETFD:
         return int(files.cloexec(fd))
@@ -199,7 +222,7 @@ async def sendfile(thread: Thread, out: int, source: int, offset: int, count: in
         if not data:
             break
         try:
-            done += await attempt(thread.sleeper, target, partial(target.write, data))
+            done += await patiently(thread, target, partial(target.write, data))
         except OSError:
             if not done:
                 raise
@@ -270,7 +293,9 @@ def faccessat(thread: Thread, directory: int, path: int, *_: int) -> int:
 def readlinkat(thread: Thread, directory: int, path: int, addr: int, room: int, *_: int) -> int:
     if path_of(thread, directory, path) != "/proc/self/exe":
         raise OSError(ENOENT, "no such link")
-    target = f"/{thread.app.name}".encode()[: room & 0xFFFF]
+    if not 0 < room & 0xFFFF_FFFF < 1 << 31:
+        raise OSError(EINVAL, "readlink: room")
+    target = f"/{thread.app.name}".encode()[: room & 0xFFFF_FFFF]
     thread.app.space.write(addr, target)
     return len(target)
 

@@ -22,6 +22,10 @@ EPOLL_CLOEXEC: Final = 0o2000000
 POLLFD: Final = Struct("<ihh")
 EVENT: Final = Struct("<IxxxxQ")
 """struct epoll_event: on riscv64 it is not packed."""
+NESTS_MAX: Final = 4
+"""Linux's EP_MAX_NESTS: how deep epolls may watch epolls."""
+NESTED_MAX: Final = 16
+"""Epolls that one epoll may watch: every look at it looks at those, too."""
 
 
 class Interest:
@@ -73,8 +77,8 @@ class EpollFile(File):
         if op == EPOLL_CTL_ADD:
             if key in self.interests:
                 raise OSError(EEXIST, "watched already")
-            if isinstance(file, EpollFile) and file.reaches(self):
-                raise OSError(ELOOP, "epoll in a circle")
+            if isinstance(file, EpollFile):
+                self._check_nesting(file)
             file.watchers[self] = None
         elif key not in self.interests:
             raise OSError(ENOENT, "not watched")
@@ -86,9 +90,29 @@ class EpollFile(File):
         else:
             raise OSError(EINVAL, "epoll_ctl")
 
+    def _check_nesting(self, file: EpollFile) -> None:
+        """ELOOP, EINVAL."""
+        if file.reaches(self):
+            raise OSError(ELOOP, "epoll in a circle")
+        if self.height() + 1 + file.depth() > NESTS_MAX:
+            raise OSError(ELOOP, "epolls too deep in each other")
+        if len(self.nested()) >= NESTED_MAX:
+            raise OSError(EINVAL, "too many epolls in one")
+
+    def nested(self) -> list[EpollFile]:
+        return [file for _, file in self.interests if isinstance(file, EpollFile)]
+
     def reaches(self, other: EpollFile) -> bool:
-        inner = [file for _, file in self.interests if isinstance(file, EpollFile)]
-        return self is other or any(file.reaches(other) for file in inner)
+        return self is other or any(file.reaches(other) for file in self.nested())
+
+    def depth(self) -> int:
+        """Of the epolls in this one."""
+        return max((1 + file.depth() for file in self.nested()), default=0)
+
+    def height(self) -> int:
+        """Of the epolls that this one is in."""
+        outer = [watcher for watcher in self.watchers if isinstance(watcher, EpollFile)]
+        return max((1 + file.height() for file in outer), default=0)
 
     def collect(self, limit: int) -> list[tuple[int, int]]:
         """(events, data) of at most limit files that are ready; those reported go to the end."""

@@ -110,13 +110,14 @@ def futex(
         if command == FUTEX_CMP_REQUEUE and app.space.word(addr, 4) != value3 & 0xFFFF_FFFF:
             raise OSError(EAGAIN, "changed meanwhile")
         woken = app.wake_futex(addr, value)
-        moving = app.futexes.pop(addr, [])
+        waiting = app.futexes.pop(addr, [])
         count = timeout & 0xFFFF_FFFF  # val2 travels in its place
-        if moving[:count]:
-            app.futexes.setdefault(addr2, []).extend(moving[:count])
-        if moving[count:]:
-            app.futexes[addr] = moving[count:]
-        return woken + len(moving[:count])
+        moving, staying = waiting[:count], waiting[count:]
+        if staying:
+            app.futexes[addr] = staying
+        if moving:
+            app.futexes.setdefault(addr2, []).extend(moving)
+        return woken + len(moving)
     raise OSError(ENOSYS, "no such futex operation")
 
 

@@ -7,10 +7,9 @@ from functools import partial
 from struct import Struct, pack
 from typing import TYPE_CHECKING, Final
 
-from minion.app.calls.files import scatter, vectors, write_all
+from minion.app.calls.files import patiently, scatter, vectors, write_all
 from minion.app.files import O_NONBLOCK
 from minion.app.process import Thread
-from minion.app.sleep import attempt
 from minion.app.socketfile import (
     MSG_PEEK,
     MSG_TRUNC,
@@ -98,8 +97,9 @@ async def accept4(thread: Thread, fd: int, addr: int, length: int, flags: int, *
     if flags & ~(SOCK_CLOEXEC | O_NONBLOCK):
         raise OSError(EINVAL, "accept4: flags")
     sock = thread.app.files.socket(fd)
+    thread.app.files.check_room()
     until = deadline(thread, sock, SO_RCVTIMEO)
-    child = await attempt(thread.sleeper, sock, sock.accept, deadline_ns=until)
+    child = await patiently(thread, sock, sock.accept, deadline_ns=until)
     child.nonblocking = bool(flags & O_NONBLOCK)
     made = thread.app.files.add(child, bool(flags & SOCK_CLOEXEC))
     try:
@@ -127,7 +127,7 @@ async def connect(thread: Thread, fd: int, addr: int, length: int, *_: int) -> i
             raise
     try:
         until = deadline(thread, sock, SO_SNDTIMEO)
-        await attempt(thread.sleeper, sock, sock.connect_result, deadline_ns=until)
+        await patiently(thread, sock, sock.connect_result, deadline_ns=until)
     except OSError as error:
         if error.errno == 11:  # the time is up, the attempt goes on
             raise OSError(EINPROGRESS, "connecting") from None
@@ -205,7 +205,7 @@ async def send_parts(
     if sum(length for _, length in parts) > DATA_MAX:
         raise OSError(EMSGSIZE, "datagram too long")
     message = b"".join(thread.app.space.read(addr, length) for addr, length in parts)
-    return await attempt(thread.sleeper, sock, lambda: sock.send(message, to), nonblocking, until)
+    return await patiently(thread, sock, lambda: sock.send(message, to), nonblocking, until)
 
 
 async def recv_parts(
@@ -218,14 +218,14 @@ async def recv_parts(
     nonblocking = bool(flags & MSG_DONTWAIT)
     until = deadline(thread, sock, SO_RCVTIMEO)
     stream = sock.kind == c.SOCK_STREAM
-    data, source, whole = await attempt(
-        thread.sleeper, sock, lambda: sock.recv(length, flags), nonblocking, until
+    data, source, whole = await patiently(
+        thread, sock, lambda: sock.recv(length, flags), nonblocking, until
     )
     wait_all = stream and flags & MSG_WAITALL and not flags & (MSG_PEEK | MSG_DONTWAIT)
     while wait_all and data and len(data) < length and not sock.nonblocking:
         more = partial(sock.recv, length - len(data), flags)
         try:
-            rest, _, _ = await attempt(thread.sleeper, sock, more, False, until)
+            rest, _, _ = await patiently(thread, sock, more, False, until)
         except OSError:
             break
         if not rest:

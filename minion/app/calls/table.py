@@ -20,6 +20,8 @@ REGISTERS: Final = slice(10, 16)
 WRITING: Final = frozenset({64, 66, 71, 206, 211})
 """write, writev, sendfile, sendto, sendmsg: EPIPE comes with SIGPIPE."""
 MSG_NOSIGNAL: Final = 0x4000
+UNKNOWN_MAX: Final = 32
+"""So many lines in the log per app."""
 
 
 def signed(value: int) -> int:
@@ -43,7 +45,6 @@ class Calls:
         """spawn: have a new thread run."""
         self._spawn = spawn
         self._table: dict[int, Call] = {**TABLE, process.CLONE: self._clone}
-        self._unknown: set[tuple[App, int]] = set()
         self.counters: dict[str, int] = {"calls": 0, "unknown": 0}
 
     async def call(self, thread: Thread) -> int:
@@ -67,8 +68,8 @@ class Calls:
 
     def _note_unknown(self, app: App, number: int) -> None:
         self.counters["unknown"] += 1
-        if (app, number) not in self._unknown and len(self._unknown) < 1000:
-            self._unknown.add((app, number))
+        if number not in app.unknown and len(app.unknown) < UNKNOWN_MAX:
+            app.unknown.add(number)
             app.log(f"{app.name}: system call {number} is not there (ENOSYS)")
 
     def broken_pipe(self, thread: Thread) -> bool:
