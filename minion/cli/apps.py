@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import sys
 from collections.abc import Callable
-from errno import E2BIG, EINVAL, ENOEXEC
+from contextlib import suppress
+from errno import E2BIG, EACCES, EINVAL, EISDIR, ENOEXEC
 from functools import partial
 from importlib import import_module
+from inspect import iscoroutine
 
 from hypercalls.host.reactor import Reactor
 from minion.app.coroutine import Context, Main
@@ -27,6 +30,7 @@ from stack.netstack import Netstack
 from stack.services.resolver import Resolver
 
 PROGRAM_MAX = 256 << 20
+NAME_MAX = 64
 Log = Callable[[str], None]
 Kill = Callable[[], None]
 
@@ -63,50 +67,55 @@ class Apps:
                 folder = values["folder"]
                 if not argv or not isinstance(module, str) or not isinstance(folder, str):
                     raise ValueError
-            except (ValueError, KeyError, TypeError):
+                if any(b"\0" in text for text in (*argv, *env, os.fsencode(folder))):
+                    raise ValueError
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise OSError(EINVAL, "a request for an app that makes no sense") from None
             if module:
                 return self.start_module(module, folder, argv, stdio, lambda s: done(s, 0, b""))
             elf = read_program(program)
             return self.start_elf(elf, argv, env, stdio, lambda s: done(s, 0, b""), look)
-        except BaseException:
-            for fd in stdio:
-                os.close(fd)
-            raise
         finally:
-            os.close(program)
+            close_all(fds)
 
     def start_elf(
         self, elf: bytes, argv: list[bytes], env: list[bytes], stdio: list[int],
         ended: Callable[[int], None], look: Look | None = None,
     ) -> Kill:  # fmt: skip
-        """stdio: three descriptors, the app's from now on unless this fails.  OSError(ENOEXEC)."""
-        name = os.fsdecode(os.path.basename(argv[0]))
+        """stdio: three descriptors, of which the app has duplicates.  OSError(ENOEXEC)."""
+        ours = duplicates([*stdio, stdio[2]])
         try:
             make = look.engine if look is not None else None
-            app = self.runner.start(parse(elf), name, argv, env, make)
-        except ElfError as error:
-            raise OSError(ENOEXEC, str(error)) from None
-        for fd, host in enumerate(stdio):
-            app.files.put(fd, HostFile(self._reactor, host, 0 if fd == 0 else 1))
-        errors = os.dup(stdio[2])
+            app = self.runner.start(parse(elf), name_of(argv[0]), argv, env, make)
+        except BaseException as error:
+            close_all(ours)
+            if isinstance(error, ElfError):
+                raise OSError(ENOEXEC, str(error)) from None
+            raise
+        for fd in range(3):
+            app.files.put(fd, HostFile(self._reactor, ours[fd], 0 if fd == 0 else 1))
+        errors = Output(self._reactor, ours[3])
         number = self._add(app)
 
         def log(line: str) -> None:
             self._log(f"app {line.strip()}")
-            os.write(errors, f"{line}\n".encode())
+            with suppress(OSError):  # nobody reads: the minion's log has it
+                errors.write(f"{line}\n")
 
         def end(status: int) -> None:
-            os.close(errors)
             self._remove(number)
-            ended(status)
+            errors.finish(lambda: ended(status))
+
+        def kill() -> None:
+            app.exit(128 + 15)
+            errors.discard()
 
         app.log = log
         app.ended = end
         if look is not None:
             look.attach(self.runner, app)
         self._reactor.again()
-        return lambda: app.exit(128 + 15)
+        return kill
 
     def start_module(
         self, target: str, folder: str, argv: list[bytes], stdio: list[int],
@@ -114,21 +123,29 @@ class Apps:
     ) -> Kill:  # fmt: skip
         """A coroutine function, MODULE:FUNCTION, found from folder.  OSError(ENOEXEC)."""
         main = find_main(target, folder)
-        out = Output(self._reactor, stdio[1])
-        for fd in (stdio[0], stdio[2]):
-            os.close(fd)
-
+        out = Output(self._reactor, os.dup(stdio[1]))
         context = Context(self.kernel, target, out.write)
+        try:
+            coroutine = main(context, [os.fsdecode(arg) for arg in argv])
+            if not iscoroutine(coroutine):
+                raise TypeError("it is no coroutine function")
+        except BaseException as error:
+            out.finish(lambda: None)
+            raise OSError(ENOEXEC, f"{target} cannot be started: {error}") from None
         number = self._add(context)
 
         def end(status: int) -> None:
             self._remove(number)
             out.finish(lambda: ended(status))
 
+        def kill() -> None:
+            context.exit(128 + 15)
+            out.discard()
+
         context.ended = end
-        context.run(main(context, [os.fsdecode(arg) for arg in argv]))
+        context.run(coroutine)
         self._reactor.again()
-        return lambda: context.exit(128 + 15)
+        return kill
 
     def _add(self, app: App | Context) -> int:
         self._number += 1
@@ -159,13 +176,38 @@ class Apps:
             app.exit(128 + 15)
 
 
+def close_all(fds: list[int]) -> None:
+    for fd in fds:
+        os.close(fd)
+
+
+def duplicates(fds: list[int]) -> list[int]:
+    """All of them, or none.  OSError(EMFILE)."""
+    made: list[int] = []
+    try:
+        made.extend(os.dup(fd) for fd in fds)
+    except OSError:
+        close_all(made)
+        raise
+    return made
+
+
+def name_of(path: bytes) -> str:
+    """Of a program, for logs: printable."""
+    name = os.path.basename(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else "?" for c in name)[:NAME_MAX]
+
+
 def read_program(fd: int) -> bytes:
-    """All of a file.  OSError(E2BIG)."""
-    with open(fd, "rb", closefd=False) as file:
-        data = file.read(PROGRAM_MAX + 1)
-    if len(data) > PROGRAM_MAX:
+    """All of a file.  OSError(EACCES, E2BIG); of a pipe nobody knows when it ends."""
+    status = os.fstat(fd)
+    if stat.S_ISDIR(status.st_mode):
+        raise OSError(EISDIR, os.strerror(EISDIR))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(EACCES, "not a regular file")
+    if status.st_size > PROGRAM_MAX:
         raise OSError(E2BIG, "too large for a program")
-    return data
+    return os.pread(fd, status.st_size, 0)
 
 
 def find_main(target: str, folder: str) -> Main:
@@ -179,7 +221,7 @@ def find_main(target: str, folder: str) -> Main:
         raise OSError(ENOEXEC, f"no module {error.name}") from None
     except AttributeError:
         raise OSError(ENOEXEC, f"module {name} has no function {function}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() in a script is no end of the minion
         raise OSError(ENOEXEC, f"module {name} cannot be imported: {error!r}") from None
     if not callable(main):
         raise OSError(ENOEXEC, f"{target} is no function")

@@ -16,24 +16,50 @@ from minion.app.files import POLLERR, POLLHUP, POLLIN, POLLOUT, File
 
 PIPE_BUF: Final = 4096
 """What a descriptor that polls writable takes without waiting."""
+TTYAUX_MAJOR: Final = 5
+"""/dev/tty and /dev/ptmx: what they open depends on who opens."""
 TCGETS, TIOCGWINSZ = 0x5401, 0x5413
 SIZES: Final = {TCGETS: 36, TIOCGWINSZ: 8}
 """The same structures on riscv64 and on all hosts with asm-generic's."""
 
 
+def opened_anew(fd: int, access: int) -> tuple[int, bool]:
+    """A description of our own of the same terminal or pipe, with O_NONBLOCK, instead of fd.
+
+    Otherwise fd itself, and False.
+    """
+    status = os.fstat(fd)
+    terminal = stat.S_ISCHR(status.st_mode) and os.major(status.st_rdev) != TTYAUX_MAJOR
+    if not stat.S_ISFIFO(status.st_mode) and not (terminal and os.isatty(fd)):
+        return fd, False
+    flags = (os.O_RDONLY if access == 0 else os.O_WRONLY) | os.O_NONBLOCK | os.O_NOCTTY
+    try:
+        ours = os.open(f"/proc/self/fd/{fd}", flags | os.O_CLOEXEC)
+    except OSError:  # another user's, or nobody is at its other end
+        return fd, False
+    os.close(fd)
+    return ours, True
+
+
 class HostFile(File):
-    """Never blocks, and leaves the description's O_NONBLOCK alone: others share it."""
+    """Never blocks, and leaves the description's O_NONBLOCK alone: others share it.
+
+    So terminals and pipes are opened anew, and sockets are asked not to wait; of what can be
+    neither, as much is asked for as poll says there is, which another reader may take first.
+    """
 
     def __init__(self, reactor: Reactor, fd: int, access: int) -> None:
         """fd is this object's from now on."""
         super().__init__()
         self.access = access
         self.mode = os.fstat(fd).st_mode
-        self._fd = fd
+        self._fd, self._never_waits = opened_anew(fd, access)
         self._poll = select.poll()
-        self._poll.register(fd, select.POLLIN if access == 0 else select.POLLOUT)
-        self._interest = Interest(reactor, fd, self._event)
+        self._poll.register(self._fd, select.POLLIN if access == 0 else select.POLLOUT)
+        self._interest = Interest(reactor, self._fd, self._event)
         self._plain = stat.S_ISREG(self.mode)
+        self._flags = os.RWF_NOWAIT if stat.S_ISSOCK(self.mode) else 0
+        self._never_waits = self._never_waits or self._plain
 
     def _event(self, _mask: int) -> None:
         self._interest.drop()  # once: told again when somebody finds it not ready again
@@ -54,14 +80,29 @@ class HostFile(File):
         return wanted if self._plain or not found else found[0][1] & (wanted | POLLHUP | POLLERR)
 
     def read(self, length: int, /) -> bytes:
-        if not self._ready(select.EPOLLIN):
+        if not self._never_waits and not self._ready(select.EPOLLIN):
             raise BlockingIOError(EAGAIN, "nothing there")
-        return os.read(self._fd, length)
+        try:
+            if self._flags:
+                data = bytearray(length)
+                return bytes(data[: os.preadv(self._fd, [data], -1, self._flags)])
+            return os.read(self._fd, length)
+        except BlockingIOError:
+            self._interest.set(select.EPOLLIN)
+            raise
 
     def write(self, data: bytes | memoryview, /) -> int:
-        if not self._ready(select.EPOLLOUT):
-            raise BlockingIOError(EAGAIN, "full")
-        return os.write(self._fd, data if self._plain else data[:PIPE_BUF])
+        if not self._never_waits:
+            if not self._ready(select.EPOLLOUT):
+                raise BlockingIOError(EAGAIN, "full")
+            data = data[:PIPE_BUF]
+        try:
+            if self._flags:
+                return os.pwritev(self._fd, [data], -1, self._flags)
+            return os.write(self._fd, data)
+        except BlockingIOError:
+            self._interest.set(select.EPOLLOUT)
+            raise
 
     def seek(self, offset: int, whence: int, /) -> int:
         return os.lseek(self._fd, offset, whence)
@@ -91,7 +132,7 @@ class Output:
 
     def write(self, text: str) -> None:
         """OSError(ENOSPC) beyond the limit: nobody reads."""
-        data = text.encode()
+        data = text.encode("utf-8", "surrogateescape")
         if len(self._held) + len(data) > self.LIMIT:
             raise OSError(ENOSPC, "nobody reads the output")
         self._held += data
@@ -114,4 +155,9 @@ class Output:
     def finish(self, drained: Callable[[], None]) -> None:
         """Close when everything is written, and say so."""
         self._drained = drained
+        self.wake()
+
+    def discard(self) -> None:
+        """Nobody wants what is left."""
+        self._held.clear()
         self.wake()
