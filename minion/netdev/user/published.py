@@ -75,14 +75,16 @@ class UdpPublication:
         endpoint = self._net.udp.endpoint()
         endpoint.bind(self._gateway, 0)
         endpoint.connect(self._target)
-        endpoint.readable = partial(self._answered, endpoint, address)
         peer = self._peers[address] = Peer(endpoint)
+        endpoint.readable = partial(self._answered, peer, address)
         self._plan()
         return peer
 
-    def _answered(self, endpoint: UdpEndpoint, address: HostAddress) -> None:
-        while endpoint.queue:
-            _source, payload = endpoint.queue.popleft()
+    def _answered(self, peer: Peer, address: HostAddress) -> None:
+        peer.last_ns = time.monotonic_ns()  # who only listens is not idle
+        queue = peer.endpoint.queue
+        while queue:
+            _source, payload = queue.popleft()
             try:
                 self._host.sendto(payload, address)
             except OSError:
