@@ -45,13 +45,12 @@ class Block:
         "cost",
         "count",
         "end",
+        "extra",
         "last",
-        "met",
         "operations",
         "straight",
         "system",
         "taken",
-        "translated",
     )
 
     def __init__(self, h: Hart, straight: Straight) -> None:
@@ -66,9 +65,8 @@ class Block:
         self.system = kind is Kind.SYSTEM
         self.last = bound.pop() if kind >= Kind.BRANCH else nothing
         self.operations = bound
-        self.met = 0
-        """By the translator: how often, and what it has made of it."""
-        self.translated: object = None
+        self.extra: object = None
+        """The translator's."""
 
     def pc(self, index: int) -> int:
         """Of the instruction with that number, or of the end."""

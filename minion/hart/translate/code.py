@@ -6,15 +6,17 @@ Each line knows which instruction it belongs to and how many have been executed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Container
 from typing import Final, NamedTuple
 
 from minion.hart.decode import BIN, Decoded
 from minion.hart.encoding import Kind
-from minion.hart.translate import access
-from minion.hart.translate.node import Expr, const, name
+from minion.hart.mmu import PAGE
+from minion.hart.translate.access import ALL, Group, Site
+from minion.hart.translate.knowledge import State
+from minion.hart.translate.node import Expr, name, text
 from minion.hart.translate.render import Renderer
-from minion.hart.translate.semantics import Jump, Opaque, definition, inline
+from minion.hart.translate.semantics import Jump, Opaque, Value, definition, expression
 
 FLOAT_MASK: Final = (1 << 64) - 1
 PURE: Final = (Kind.ALU, Kind.MUL, Kind.DIV)
@@ -35,10 +37,15 @@ class Place(NamedTuple):
     """Of the instruction itself, beyond one cycle."""
 
 
-class Line(NamedTuple):
-    depth: int
-    text: str
-    place: Place
+Line = tuple[int, str, Place]
+"""Its level of indentation, its source."""
+
+
+class Access(NamedTuple):
+    element: str
+    site: int
+    base: str
+    turning: str
 
 
 class Last(NamedTuple):
@@ -48,41 +55,37 @@ class Last(NamedTuple):
     value: Expr
 
 
-@dataclass
-class State:
-    """What is known at a point of the code."""
-
-    known: dict[str, Expr]
-    """Registers: their range, or constant."""
-    done: frozenset[tuple[str, int]]
-    """Bits of the hart's attributes that are set already."""
-    count: int
-    extra: int
-
-    def copy(self) -> State:
-        return State(dict(self.known), self.done, self.count, self.extra)
-
-
 class Code:
-    def __init__(self, xlen: int, costs: tuple[int, ...], bind: access.Bind) -> None:
+    def __init__(
+        self,
+        xlen: int,
+        costs: tuple[int, ...],
+        bind: Callable[[object], str],
+        scattered: Container[int],
+    ) -> None:
         """bind: the name by which the code can call an object."""
         self.lines: list[Line] = []
+        self.groups: list[Group] = []
+        self.sites: list[Site] = []
         self.depth = 0
-        self.state = State({}, frozenset(), 0, 0)
-        self._mask = (1 << xlen) - 1
+        self.state = State.nothing()
+        self.mask = (1 << xlen) - 1
         self._costs = costs
-        self._bind = bind
+        self.bind = bind
         self._renderer = Renderer()
         self._place = Place(0, 0, 0, 0, 0, 0)
+        self._scattered = scattered
         self._temporaries = 0
         self._last: Last | None = None
+        self._held: list[Expr] = []
+        """Values that the instruction still needs, perhaps after it has written registers."""
         self._swallowed: Last | None = None
-        self._fresh: tuple[str, list[int]] | None = None
+        self._fresh: tuple[str, range] | None = None
 
     # -- lines
 
     def line(self, source: str) -> None:
-        self.lines.append(Line(self.depth, source, self._place))
+        self.lines.append((self.depth, source, self._place))
         self._last = None
         self._fresh = None
 
@@ -92,15 +95,10 @@ class Code:
     def truth(self, value: Expr) -> str:
         return self._renderer.truth(value)
 
-    def forget(self) -> None:
-        """Other code leads here, too."""
-        self.state.known.clear()
-        self.state.done = frozenset()
+    def arrive(self, state: State) -> None:
+        """The code that follows is reached in that state."""
+        self.state = state
         self._last = None
-
-    def restart(self) -> None:
-        """Whatever leads here has counted."""
-        self.state.count = self.state.extra = 0
 
     def settle(self) -> None:
         """Count what has been executed."""
@@ -118,12 +116,13 @@ class Code:
         """Raises Opaque."""
         state = self.state
         cost = self._costs[d.kind] - 1
-        following = pc + d.length & self._mask
+        following = pc + d.length & self.mask
         self._place = Place(pc, following, d.raw, state.count, state.extra, cost)
         if self._swallows(d):
             self._swallowed, self._last = self._last, None
             self.lines.pop()
-        jump = inline(d.function, d.operands, self)
+        self._held.clear()
+        jump = definition(d.function).write(self, *d.operands)
         self._swallowed = None
         if d.kind is Kind.AMO:
             self.line("left -= after()")
@@ -137,78 +136,132 @@ class Code:
         if last is None or d.kind not in PURE:
             return False
         about = definition(d.function)
-        written = [f"{file}{d.operands[n - 1]}" for file, n in about.writes]
-        read = [f"{file}{d.operands[n - 1]}" for file, n in about.reads]
+        written = [f"{file}{d.operands[n]}" for file, n in about.writes]
+        read = [f"{file}{d.operands[n]}" for file, n in about.reads]
         return written == [last.register] and (
             last.value.constant or read.count(last.register) <= 1
         )
 
     # -- Machine
 
-    def read(self, file: str, number: int) -> Expr:
+    def read(self, file: str, number: int) -> Value:
         if file == "x" and number == 0:
-            return const(0)
+            return 0
         register = f"{file}{number}"
-        if self._swallowed is not None and self._swallowed.register == register:
-            return self._swallowed.value
         found = self.state.known.get(register)
+        if self._swallowed is not None and self._swallowed.register == register:
+            found = self._swallowed.value
         if found is not None:
-            return found
-        return name(register, 0, self._mask if file == "x" else FLOAT_MASK)
+            return found.lo if found.constant else found
+        return name(register, 0, self.mask if file == "x" else FLOAT_MASK)
 
-    def write(self, file: str, number: int, value: Expr) -> None:
+    def write(self, file: str, number: int, new: Value) -> None:
         if file == "x" and number == BIN:
             return
+        value = expression(new)
         register = f"{file}{number}"
-        most = self._mask if file == "x" else FLOAT_MASK
+        for held in self._held:
+            if any(leaf.text == register for leaf in held.leaves()):
+                target = self._temporary()
+                self.line(f"{target} = {self.text(held)}")
+                held.become(target)
+        self.state.written({register})
+        most = self.mask if file == "x" else FLOAT_MASK
         known = name(register, max(value.lo, 0), min(value.hi, most))
         if value.op == "name" and self._fresh is not None and self._fresh[0] == value.text:
             for index in self._fresh[1]:  # it was loaded for this
-                line = self.lines[index]
-                self.lines[index] = line._replace(text=line.text.replace(value.text, register))
+                depth, source, place = self.lines[index]
+                self.lines[index] = depth, source.replace(value.text, register), place
             self._fresh = None
         elif not (value.op == "name" and value.text == register):
             self.line(f"{register} = {self.text(value)}")
             self._last = Last(register, value)
         self.state.known[register] = value if value.constant else known
 
-    def load(self, addr: Expr, size: int) -> Expr:
+    def load(self, addr: Value, size: int) -> Expr:
         target = self._temporary()
         start = len(self.lines)
-        for source in access.load(self._address(addr), size, target, self._mask):
-            self.line(source)
-        self._fresh = target, list(range(start, len(self.lines)))
+        access = self._access(expression(addr), f"r{size}")
+        self.line("try:")
+        self.line(f" {target} = {access.element}")
+        self.line("except misses:")
+        self.line(f" {target}, left, {access.turning} = load({access.site}, {access.base}, left)")
+        self._fresh = target, range(start, len(self.lines))
         return name(target, 0, (1 << 8 * size) - 1)
 
-    def store(self, addr: Expr, size: int, value: Expr) -> None:
-        for source in access.store(self._address(addr), size, self.text(value), self._mask):
-            self.line(source)
+    def store(self, addr: Value, size: int, value: Value) -> None:
+        source = self.text(expression(value))
+        access = self._access(expression(addr), f"w{size}")
+        self.line("try:")
+        self.line(f" {access.element} = {source}")
+        self.line("except misses:")
+        self.line(f" left, {access.turning} = store({access.site}, {access.base}, {source}, left)")
 
-    def _address(self, addr: Expr) -> access.Address:
-        """Without the mask: what it would cut off is not in the tables of pages."""
-        if addr.op == "&" and addr.args[1].constant and addr.args[1].lo == self._mask:
-            addr = addr.args[0]
-        return access.Address(self.text(addr), addr.op in ("name", "const"), addr.lo, addr.hi)
+    def _access(self, addr: Expr, kind: str) -> Access:
+        """How to write an access; then its base is in a range (see slow.py)."""
+        if addr.op == "&" and addr.args[1].constant and addr.args[1].lo == self.mask:
+            addr = addr.args[0]  # what it would cut off is not in the page either
+        base, offset = addr, 0
+        if addr.op == "+" and addr.args[1].constant:
+            base, offset = addr.args[0], addr.args[1].lo
+        register, far = base, offset
+        if offset < 0:
+            base, offset = addr, 0
+        source = self.text(base)
+        group, kinds = self.state.groups.get(source, (None, frozenset[str]()))
+        element = None
+        if group is None:
+            pc = self._place.pc
+            scattered = pc in self._scattered and not base.constant
+            group = Group(len(self.groups), source, base, pc, scattered)
+            self.groups.append(group)
+            element = group.element(kind, offset, True, False)
+        else:
+            element = group.element(kind, offset, False, kind in kinds)
+        self.state.groups[source] = group, kinds | {kind}
+        self.sites.append(Site(group, int(kind[1]), offset))
+        if register.op == "name":
+            low, high = max(register.lo, PAGE - far), min(register.hi, self.mask - PAGE - far)
+            self.state.known[register.text] = name(register.text, low, high)
+        return Access(element, len(self.sites) - 1, source, ALL.format(group.number))
 
-    def call(self, function: object, arguments: list[Expr]) -> Expr:
-        source = function if isinstance(function, str) else self._bind(function)
+    def call(self, function: object, arguments: list[object]) -> Expr:
+        source = function if isinstance(function, str) else self.bind(function)
         target = self._temporary()
-        self.line(f"{target} = {source}({', '.join([self.text(a) for a in arguments])})")
+        texts = [
+            self.text(arg) if isinstance(arg, Expr) else "h" if arg is self else str(arg)
+            for arg in arguments
+        ]
+        self.line(f"{target} = {source}({', '.join(texts)})")
         return name(target, -(1 << 200), 1 << 200)
 
-    def keep(self, value: Expr) -> Expr:
-        if value.op in ("const", "name") and value.text[:1] not in ("x", "f"):
+    def keep(self, value: Value) -> Value:
+        return value if isinstance(value, int) else self.kept(value)
+
+    def hold(self, value: Value) -> Value:
+        if isinstance(value, int):
+            return value
+        held = Expr(value.op, value.args, value.lo, value.hi, value.text)
+        self._held.append(held)
+        return held
+
+    def kept(self, value: Expr) -> Expr:
+        """The same value in a local."""
+        if value.op in ("const", "name"):
             return value
         target = self._temporary()
         self.line(f"{target} = {self.text(value)}")
         return name(target, value.lo, value.hi)
 
-    def set_bits(self, attribute: str, bits: Expr) -> None:
-        if not bits.constant:
-            raise Opaque(attribute)
-        if (attribute, bits.lo) not in self.state.done:
-            self.line(f"h.{attribute} |= {bits.lo}")
-            self.state.done |= {(attribute, bits.lo)}
+    def attribute(self, name: str) -> Expr:
+        return text(f"h.{name}")
+
+    def set_bits(self, name: str, bits: Value) -> None:
+        if not isinstance(bits, int):
+            raise Opaque(name)
+        if (name, bits) not in self.state.done:
+            self.line(f"h.{name} |= {bits}")
+            self.state.done |= {(name, bits)}
 
     def _temporary(self) -> str:
         self._temporaries += 1

@@ -17,7 +17,6 @@ from minion.hart.translate.node import (
     WIDEST_SHIFT,
     Expr,
     bits,
-    calculable,
     const,
     power,
     same,
@@ -31,9 +30,20 @@ MIRRORED: Final = {"<": ">", "<=": ">=", "==": "==", "!=": "!=", ">": "<", ">=":
 
 def binary(op: str, a: Expr, b: Expr) -> Expr:
     """a op b, for any of OPERATORS."""
-    if a.constant and b.constant and calculable(op, b.lo):
-        return const(int(OPERATORS[op](a.lo, b.lo)))
+    if a.constant and b.constant:
+        return const(calculate(op, a.lo, b.lo))
     return compare(op, a, b) if op in NEGATED else RULES[op](a, b)
+
+
+def calculate(op: str, a: int, b: int) -> int:
+    return int(OPERATORS[op](a, b))
+
+
+def condition(a: Expr) -> Expr:
+    """Whether a value is not 0."""
+    if a.constant or a.op in CONDITIONS:
+        return a
+    return binary("!=", a, FALSE)
 
 
 def add(a: Expr, b: Expr) -> Expr:
@@ -131,6 +141,10 @@ def conjunction(a: Expr, b: Expr) -> Expr:
         stripped = low_bits(a, mask)
         if stripped is not a:
             return conjunction(stripped, b)
+        if a.op == "-" and a.args[0].constant:
+            minuend = const(a.args[0].lo & mask)
+            if a.args[1].lo >= 0 and a.args[1].hi <= minuend.lo:
+                return sub(minuend, a.args[1])
         extended = extend(a, mask)
         if extended is not None:
             return extended
@@ -186,6 +200,8 @@ def difference(a: Expr, b: Expr) -> Expr:
         a, b = b, a
     if b.constant and b.lo == 0:
         return a
+    if b.constant and b.lo == -1:
+        return sub(b, a)
     if a.lo >= 0 and b.lo >= 0:
         return Expr("^", (a, b), 0, bits(max(a.hi, b.hi)))
     return Expr("^", (a, b))

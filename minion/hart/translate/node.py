@@ -18,7 +18,7 @@ WIDEST_SHIFT: Final = 256
 class Expr:
     """`op` is Python's operator, or one of const, name, if, abs, text, signed, extend, between."""
 
-    __slots__ = ("args", "hi", "lo", "op", "text")
+    __slots__ = ("args", "constant", "hi", "lo", "op", "text")
 
     def __init__(
         self, op: str, args: tuple[Expr, ...] = (), lo: int = -UNBOUNDED, hi: int = UNBOUNDED,
@@ -26,13 +26,14 @@ class Expr:
     ) -> None:  # fmt: skip
         self.op = op
         self.args = args
-        self.lo = max(lo, -UNBOUNDED)
-        self.hi = min(hi, UNBOUNDED)
+        self.lo = lo if lo > -UNBOUNDED else -UNBOUNDED
+        self.hi = hi if hi < UNBOUNDED else UNBOUNDED
         self.text = text
+        self.constant = op == "const"
 
-    @property
-    def constant(self) -> bool:
-        return self.op == "const"
+    def become(self, variable: str) -> None:
+        """It is in a local variable from now on."""
+        self.op, self.args, self.text = "name", (), variable
 
     def leaves(self) -> Iterator[Expr]:
         """The names and texts in it, each as often as it occurs."""
@@ -74,15 +75,6 @@ def bits(value: int) -> int:
 def power(value: int) -> bool:
     """Whether it is 2**n."""
     return value > 0 and value & value - 1 == 0
-
-
-def calculable(op: str, b: int) -> bool:
-    """Whether op works with b on its right."""
-    if op in ("//", "%"):
-        return b != 0
-    if op in ("<<", ">>"):
-        return 0 <= b <= WIDEST_SHIFT
-    return True
 
 
 def same(a: Expr, b: Expr) -> bool:

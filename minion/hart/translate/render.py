@@ -12,6 +12,8 @@ from minion.hart.translate.node import Expr
 
 ATOMS: Final = ("const", "name")
 ARITHMETIC: Final = ("+", "-")
+LARGE: Final = (1 << 31) - 1
+"""Numbers up to this are small."""
 
 
 class Renderer:
@@ -46,7 +48,7 @@ class Renderer:
                 return str(e.lo) if e.lo >= 0 else f"({e.lo})"
             case "name" | "text":
                 return e.text
-            case "&" if masks_a_sum(e):
+            case "&" if rarely(e):
                 return self._masked(e)
             case "signed":
                 return self._signed(e)
@@ -97,7 +99,7 @@ class Renderer:
         value, sign, shift, mask = e.args[0], e.args[1].lo, e.args[2].lo, e.args[3].lo
         high = mask + 1 - (2 * sign >> shift)
         small = f" >> {shift}" if shift else ""
-        if value.op == "&" and masked_sum(value) and value.args[1].lo == 2 * sign - 1:
+        if value.op == "&" and cheap(value) and value.args[1].lo == 2 * sign - 1:
             first, then = self._bound(value.args[0])
             whole = self._temporary()
             cut = f"({whole} := {then} & {2 * sign - 1})"
@@ -120,17 +122,19 @@ class Renderer:
         )
 
 
-def masked_sum(e: Expr) -> bool:
-    """A masked sum or difference."""
-    return e.args[0].op in ARITHMETIC and e.args[1].constant
+def cheap(e: Expr) -> bool:
+    """A masked value that it is worth looking at before it is masked."""
+    return e.args[0].op in (*ARITHMETIC, "name") and e.args[1].constant
 
 
-def masks_a_sum(e: Expr) -> bool:
-    """A sum or difference that hardly ever leaves the mask."""
-    if e.op != "&" or not masked_sum(e):
+def rarely(e: Expr) -> bool:
+    """A mask that hardly ever changes anything: of a sum, or of all that is not a small number."""
+    if not cheap(e):
         return False
-    mask, value = e.args[1].lo, e.args[0]
-    return mask >= 0 and value.lo >= ~mask and value.hi <= 2 * mask + 1 and mask & mask + 1 == 0
+    value, mask = e.args[0], e.args[1].lo
+    if mask < LARGE or mask & mask + 1 or value.lo < ~mask:
+        return False
+    return value.op == "name" or value.hi <= 2 * mask + 1
 
 
 def inside(value: Expr, source: str, most: int) -> str:

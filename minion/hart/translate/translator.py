@@ -15,36 +15,34 @@ from functools import partial
 from operator import length_hint
 from typing import Final
 
-from minion.hart.blocks import Straight
 from minion.hart.fields import Cause
 from minion.hart.interpreter import Block, Interpreter, Operation, supervise
 from minion.hart.isa import rv_i
-from minion.hart.mmu import MODES, PAGE
+from minion.hart.mmu import MODES
 from minion.hart.state import Hart, Stop
 from minion.hart.translate.code import Place
-from minion.hart.translate.region import MOST_INSTRUCTIONS, select
+from minion.hart.translate.config import DEFAULT, Config
+from minion.hart.translate.piece import Piece
+from minion.hart.translate.region import MOST_INSTRUCTIONS, Region, Seen
 from minion.hart.translate.semantics import Opaque, definition
+from minion.hart.translate.slow import Plain, Slow
 from minion.hart.translate.unit import LEAVE, Leave, Unit, Writer
 from minion.hart.translate.window import Call, Window
 from minion.hart.trap import Trap
 
-HOT: Final = 16
-"""A block is translated when it has been met that often."""
-WARM: Final = 2
-"""It is translated together with one that is hot."""
-NEVER: Final = 1 << 60
 CHUNK: Final = 1 << 20
 """Instructions between looks at what nobody but another thread could have changed."""
-MOST_UNITS: Final = 4096
-"""Functions kept: some 100 MB at most."""
+TURNS: Final = 64
+"""Of a group of accesses, before it is looked at how long they took."""
 REGISTERS: Final = {f"{file}{n}": (file, n) for file in "xf" for n in range(32)}
 
 
 class Translator:
     """Raises NoSource if there is none to translate to."""
 
-    def __init__(self, hart: Hart) -> None:
+    def __init__(self, hart: Hart, config: Config = DEFAULT) -> None:
         self.hart = hart
+        self._config = config
         self._plain = Interpreter(hart)
         self._windows: dict[int, Window] = {}
         self._blocks = self._plain.blocks
@@ -53,11 +51,18 @@ class Translator:
         hart.mmu.on_flush.append(self._windows.clear)
         hart.mmu.on_watch.append(self._watched)
         self._writer = Writer(hart.isa.xlen, hart.cost.table(), hart.cost.taken)
-        self._translated: list[Block] = []
+        self._made: list[Piece] = []
+        """Those with a unit."""
+        self._exits: dict[int, set[Piece]] = {}
+        """Where units are left for code that they could include."""
         self._costs = hart.cost.table()
+        self._scattered: set[int] = set()
+        """Where groups of accesses begin that turn often."""
         self._block: Block | None = None
         """What the loop was left for: a SYSTEM instruction."""
         self._trap: Trap | None = None
+        self._alone = False
+        """It was left for an instruction that is the plain engine's."""
         self._operations: Iterator[Operation] = iter(())
         """What is left of the cold block that is being executed."""
         self._cut = -1
@@ -94,6 +99,9 @@ class Translator:
         self._sync(pc, budget - left % LEAVE)
         if left >= 0:
             return None
+        if self._alone:
+            self._alone = False
+            return self._plain.execute(1)
         trapped, self._trap = self._trap, None
         block, self._block = self._block, None
         return trapped if block is None else self._plain.finish(block, 1)
@@ -118,13 +126,12 @@ class Translator:
 
     def _watched(self, page: int) -> None:
         for window in self._windows.values():
-            window.unwatched(page)
+            window.watched(page)
 
     def _forget(self) -> None:
         """What code is where may have changed."""
         for window in self._windows.values():
-            for known in window.maps.values():
-                known.clear()
+            window.forget()
 
     def _changed(self) -> None:
         self._cut = length_hint(self._operations)
@@ -137,30 +144,36 @@ class Translator:
         """What executes the block at pc.  Raises Trap."""
         block = self._blocks.held(pc)
         if block is None:  # across pages, or not in RAM: never translated
-            block = self._blocks.find(pc)
-            block.met = NEVER
+            return partial(self._cold, Piece(self._blocks.find(pc)), window)
         if block.system:
             return partial(self._system, block)
-        unit = block.translated
-        if isinstance(unit, Unit) and self._holds(unit):
-            return unit.bind(window, self._engine(window))
-        return partial(self._cold, block, window)
+        piece = block.extra
+        if not isinstance(piece, Piece):
+            piece = block.extra = Piece(block)
+        window.pieces(self.hart.context)[pc] = piece
+        if piece.unit is not None and self._holds(piece.unit):
+            return self._bound(piece, piece.unit, window)
+        return partial(self._cold, piece, window)
 
     def _holds(self, unit: Unit) -> bool:
         """Whether the blocks that it was made of are still what is there."""
-        return all(self._blocks.held(block.straight.pc) is block for block in unit.blocks)
+        try:
+            return all(self._blocks.held(block.straight.pc) is block for block in unit.blocks)
+        except Trap:
+            return False
 
     def _system(self, block: Block, left: int) -> tuple[int, int]:
         self._block = block
         return block.straight.pc, left - LEAVE
 
-    def _cold(self, block: Block, window: Window, left: int) -> tuple[int, int]:
+    def _cold(self, piece: Piece, window: Window, left: int) -> tuple[int, int]:
         """Execute a block as the plain engine does."""
-        h = self.hart
-        block.met += 1
-        if block.met == HOT and self._translate(block):
-            call = window.map(h.context)[block.straight.pc] = self._find(block.straight.pc, window)
-            return call(left)
+        h, block = self.hart, piece.block
+        piece.met += 1
+        if piece.met >= self._config.hot and block.extra is piece:
+            call = self._heated(piece, window)
+            if call is not None:
+                return call(left)
         operations = block.operations
         self._operations = at = iter(operations)
         self._cut = -1
@@ -180,6 +193,7 @@ class Translator:
         if target is None:
             return block.end, left - block.count
         h.cycles += block.taken
+        piece.targets[target] = None
         return target, left - block.count
 
     def _part(self, block: Block, done: int, left: int) -> tuple[int, int]:
@@ -194,44 +208,79 @@ class Translator:
             trap.tval = raw
         self._trap = trap
 
-    def _translate(self, block: Block) -> bool:
-        """Whether a block now has a unit."""
-        entry = block.straight.pc
-        blocks = {entry: block}
-
-        def find(pc: int) -> Straight | None:
-            if pc // PAGE != entry // PAGE:
+    def _heated(self, piece: Piece, window: Window) -> Call | None:
+        """What to call for a piece that has been executed often; None: go on as before."""
+        pc, met, hot = piece.block.straight.pc, piece.met, self._config.hot
+        known = window.map(self.hart.context)
+        if not piece.made:
+            if self._join(piece, known) or met not in (hot, hot * self._config.patience):
                 return None
-            other = self._blocks.held(pc)
-            if other is None or other.system or other.met < WARM:
+            if met == hot and pc in self._exits:
                 return None
-            blocks[pc] = other
-            return other.straight
+        if not self._translate(piece, window):
+            return None
+        call = known[pc] = self._find(pc, window)
+        return call
 
-        region = select(entry, block.straight, find)
-        alone = select(entry, block.straight, lambda _: None)
-        for choice in (region, alone):
+    def _join(self, piece: Piece, known: dict[int, Call]) -> bool:
+        """Have the units that are left for a piece made again, with it in them.
+
+        Each time for one that has been met twice as often, so that this comes to an end.
+        """
+        pc, hot = piece.block.straight.pc, self._config.hot
+        roots = self._exits.get(pc, set())
+        joined = [root for root in roots if piece.met == hot << root.made - 1]
+        for root in joined:
+            roots.discard(root)
+            self._again(root, known)
+        return bool(joined)
+
+    def _again(self, root: Piece, known: dict[int, Call]) -> None:
+        """Have a unit made anew."""
+        root.unit, root.met = None, self._config.hot - 1
+        known.pop(root.block.straight.pc, None)
+
+    def _translate(self, piece: Piece, window: Window) -> bool:
+        """Whether a piece now has a unit."""
+        config, pieces = self._config, window.pieces(self.hart.context)
+
+        def find(pc: int) -> Seen | None:
+            other = pieces.get(pc)
+            if other is None or other.met < config.warm:
+                return None
+            if other.unit is not None and other.unit.instructions > config.small:
+                return None
+            return other.seen
+
+        for choose in (find, lambda _: None):
+            region = Region(piece.seen, choose)
+            blocks = [piece.block, *[pieces[node.pc].block for node in region.nodes[1:]]]
             try:
-                used = tuple([blocks[pc] for pc in choice.parts])
-                block.translated = self._writer.compiled(choice, used)
+                unit = self._writer.compiled(region, tuple(dict.fromkeys(blocks)), self._scattered)
             except Opaque:
                 continue
-            self._keep(block)
+            self._keep(piece, unit)
+            for pc in region.exits():
+                self._exits.setdefault(pc, set()).add(piece)
             return True
         return False
 
-    def _keep(self, block: Block) -> None:
-        """Remember what to forget when there is too much."""
-        if len(self._translated) == MOST_UNITS:
-            for other in self._translated:
-                other.translated, other.met = None, 0
-            self._translated.clear()
+    def _keep(self, piece: Piece, unit: Unit) -> None:
+        """Forget all when there is too much."""
+        if len(self._made) >= self._config.most_units:
+            for other in self._made:
+                other.unit, other.met, other.made = None, 0, 0
+            self._made.clear()
+            self._scattered.clear()
+            self._exits.clear()
             self._forget()
-        self._translated.append(block)
+        piece.unit, piece.made = unit, piece.made + 1
+        self._made.append(piece)
 
-    def _engine(self, window: Window) -> tuple[object, ...]:
-        """What unit.ENGINE names."""
-        return self.hart, window.load, window.store, self._after, self._recover
+    def _bound(self, piece: Piece, unit: Unit, window: Window) -> Call:
+        turned = partial(self._turned, piece, window)
+        slow = Slow(window, unit.sites, self.hart.isa.mask, self._after, turned)
+        return unit.bind(window, (self.hart, slow.load, slow.store, self._after, self._recover))
 
     # -- called by translated code
 
@@ -242,6 +291,16 @@ class Translator:
             raise Leave
         h = self.hart
         return LEAVE if h.lines.mip & h.enabled or h.stopping is not None else 0
+
+    def _turned(self, piece: Piece, window: Window, pc: int, left: int) -> None:
+        """A group of accesses, the first of which is at pc, has turned to another page."""
+        turns = piece.turns[pc] = piece.turns.get(pc, 0) + 1
+        if turns % TURNS == 0:
+            now = self.hart.instret + self._budget - left % LEAVE
+            if now - piece.turned.get(pc, -1 << 60) < TURNS * self._config.steady:
+                self._scattered.add(pc)
+                self._again(piece, window.map(self.hart.context))
+            piece.turned[pc] = now
 
     def _recover(
         self, error: BaseException, places: list[Place], values: dict[str, object]
@@ -262,8 +321,11 @@ class Translator:
         if isinstance(error, Leave):
             h.cycles += place.cost
             return place.following, left - 1
-        if not isinstance(error, Trap):
+        if not isinstance(error, Trap | Plain):
             self._sync(place.pc, self._budget - left % LEAVE)
             raise error
-        self._trapped(error, place.raw)
+        if isinstance(error, Plain):
+            self._alone = True
+        else:
+            self._trapped(error, place.raw)
         return place.pc, left - LEAVE

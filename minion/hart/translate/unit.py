@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Final, NamedTuple
 
 from minion.hart.interpreter import Block
-from minion.hart.translate.access import INDICES, MISSES
+from minion.hart.translate.access import TABLES, Site, finished
 from minion.hart.translate.code import Code, Place
 from minion.hart.translate.function import Function
 from minion.hart.translate.region import Region
-from minion.hart.translate.window import SIZES, Call, Window
+from minion.hart.translate.window import KINDS, Call, Window
 
 LEAVE: Final = 1 << 29
 """Taken off the budget to have a block left."""
-WINDOW: Final = tuple([f"{table}{size}" for table in "RW" for size in SIZES])
 ENGINE: Final = ("h", "load", "store", "after", "recover")
-FIXED: Final[dict[str, object]] = {
-    "misses": MISSES,
-    **{f"T{size}": indices for size, indices in INDICES.items()},
-}
+VIEWS: Final = tuple([kind.upper() for kind in KINDS])
 
 
 class Leave(Exception):
@@ -33,11 +29,21 @@ class Unit(NamedTuple):
     objects: tuple[object, ...]
     blocks: tuple[Block, ...]
     """What it was made of: it holds as long as they do."""
+    instructions: int
+    sites: tuple[Site, ...]
 
     def bind(self, window: Window, engine: tuple[object, ...]) -> Call:
         """engine: the objects that ENGINE names."""
-        views = [*window.r.values(), *window.w.values()]
-        return self.make(*engine, *views, *self.objects)
+        return self.make(*engine, *window.views.values(), *self.objects)
+
+
+class Source(NamedTuple):
+    text: str
+    places: list[Place]
+    """By line."""
+    objects: tuple[object, ...]
+    """What it names."""
+    sites: tuple[Site, ...]
 
 
 class Writer:
@@ -48,12 +54,9 @@ class Writer:
         self._taken = taken
         self._costly = taken != 0 or set(costs) != {1}
 
-    def source(self, region: Region) -> tuple[str, list[Place], dict[str, object]]:
-        """The function's, the place of each of its lines, the objects that it names.
-
-        Raises Opaque.
-        """
-        objects = dict(FIXED)
+    def source(self, region: Region, scattered: Container[int]) -> Source:
+        """scattered: where groups of accesses begin that turn often.  Raises Opaque."""
+        objects = dict(TABLES)
 
         def bind(value: object) -> str:
             for name, held in objects.items():
@@ -63,26 +66,35 @@ class Writer:
             objects[name] = value
             return name
 
-        code = Code(self._xlen, self._costs, bind)
+        code = Code(self._xlen, self._costs, bind, scattered)
         function = Function(region, code, self._taken, self._costly)
         lines = function.write()
-        text = [f"def make({', '.join([*ENGINE, *WINDOW, *objects, 'places'])}):"]
-        text += [" def unit(left):", "  X, F = h.x, h.f"]
+        text = [f"def make({', '.join([*ENGINE, *VIEWS, *objects, 'places'])}):"]
+        lasting = [name for group in code.groups for name in group.lasting()]
+        text += [f" {name} = {'nowhere' if name[0] == 'P' else 'empty'}" for name in lasting]
+        text.append(" def unit(left):")
+        if lasting:
+            text.append(f"  nonlocal {', '.join(lasting)}")
+        text.append("  X, F = h.x, h.f")
         for register in sorted(function.loaded):
             text.append(f"  {register} = {register[0].upper()}[{register[1:]}]")
         if self._costly:
             text.append("  more = 0")
         text.append("  try:")
-        places = [Place(region.entry, region.entry, 0, 0, 0, 0)] * (len(text) + 1)
-        for line in lines:
-            text.append(" " * (line.depth + 3) + line.text)
-            places.append(line.place)
-        text += ["  except BaseException as error:", "   return recover(error, places, locals())"]
-        return "\n".join([*text, " return unit", ""]), places, objects
+        places = [Place(region.pc, region.pc, 0, 0, 0, 0)] * (len(text) + 1)
 
-    def compiled(self, region: Region, blocks: tuple[Block, ...]) -> Unit:
+        text += [" " * (depth + 3) + source for depth, source, _ in lines]
+        places += [place for _, _, place in lines]
+        text += ["  except BaseException as error:", "   return recover(error, places, locals())"]
+        source = finished("\n".join([*text, " return unit", ""]), code.groups)
+        return Source(source, places, tuple(objects.values()), tuple(code.sites))
+
+    def compiled(
+        self, region: Region, blocks: tuple[Block, ...], scattered: Container[int]
+    ) -> Unit:
         """Raises Opaque."""
-        source, places, objects = self.source(region)
+        source = self.source(region, scattered)
         namespace: dict[str, Callable[..., Call]] = {}
-        exec(compile(source, f"<code at {region.entry:#x}>", "exec"), {}, namespace)
-        return Unit(namespace["make"], (*objects.values(), places), blocks)
+        exec(compile(source.text, f"<code at {region.pc:#x}>", "exec"), {}, namespace)
+        objects = (*source.objects, source.places)
+        return Unit(namespace["make"], objects, blocks, region.instructions, source.sites)

@@ -1,0 +1,69 @@
+"""Accesses of translated code that are not where the last ones were.
+
+Every access that a unit survives is at an address from LOWEST up to the last two pages: whoever
+writes code may rely on it that registers around such an address do not overflow.  What is outside,
+the plain engine executes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from minion.hart.mmu import PAGE
+from minion.hart.translate.access import SPAN, Group, Site
+from minion.hart.translate.window import Window
+
+LOWEST: Final = PAGE
+
+
+class Plain(Exception):
+    """The instruction in which it is raised is the plain engine's."""
+
+
+class Slow:
+    """The slow way of one unit in one window."""
+
+    def __init__(
+        self,
+        window: Window,
+        sites: tuple[Site, ...],
+        mask: int,
+        after: Callable[[], int],
+        turned: Callable[[int, int], None],
+    ) -> None:
+        """after: what to take off the budget; it raises Leave.  turned: called with the pc of the
+        first access of a group, and with what is left."""
+        self._window = window
+        self._sites = sites
+        self._mask = mask
+        self._highest = mask - SPAN
+        self._after = after
+        self._turned = turned
+
+    def load(self, number: int, base: int, left: int) -> tuple[int | memoryview, ...]:
+        """The value, what is left, and the variables of the group.  Raises Trap, Plain."""
+        group, size, offset = self._sites[number]
+        value = self._window.load(self._address(base, offset), size)
+        return value, left - self._after(), *self._turn(group, base, left)
+
+    def store(self, number: int, base: int, value: int, left: int) -> tuple[int | memoryview, ...]:
+        """What is left, and the variables of the group.  Raises Trap, Plain, Leave."""
+        group, size, offset = self._sites[number]
+        self._window.store(self._address(base, offset), size, value)
+        return left - self._after(), *self._turn(group, base, left)
+
+    def _address(self, base: int, offset: int) -> int:
+        addr = base + offset & self._mask
+        if not LOWEST <= addr <= self._highest:
+            raise Plain
+        return addr
+
+    def _turn(self, group: Group, base: int, left: int) -> tuple[int | memoryview, ...]:
+        """As Group.turning names them."""
+        page = base & -PAGE
+        views = [self._window.view(kind, page) for kind in group.views]
+        if group.scattered:
+            return base - page, *views
+        self._turned(group.pc, left)
+        return base - page, page, *views
