@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import (
     EDESTADDRREQ,
     EINVAL,
@@ -22,6 +23,10 @@ from stack.netstack import Netstack
 from stack.socket import constants as c
 
 
+BUFFER_BYTES: Final = 212992
+"""What programs are told that the buffers are, as on Linux; the stack counts datagrams."""
+
+
 class UdpFile(SocketFile):
     """A datagram socket."""
 
@@ -33,6 +38,7 @@ class UdpFile(SocketFile):
 
     def __init__(self, net: Netstack) -> None:
         super().__init__()
+        self._net = net
         self._endpoint = net.udp.endpoint()
         self._endpoint.readable = self.changed
         self._shut_read = self._shut_write = False
@@ -51,11 +57,14 @@ class UdpFile(SocketFile):
     def connect(self, address: Address) -> None:
         self._endpoint.connect(address)
 
+    def disconnect(self) -> None:
+        self._endpoint.remote = None
+
     def send(self, data: bytes | memoryview, to: Address | None) -> int:
-        if self._shut_write:
-            raise OSError(EPIPE, "shut down")
         if to is None and self._endpoint.remote is None:
             raise OSError(EDESTADDRREQ, "no destination")
+        if self._shut_write:
+            raise OSError(EPIPE, "shut down")
         self._endpoint.send(bytes(data), to)
         return len(data)
 
@@ -74,12 +83,18 @@ class UdpFile(SocketFile):
     def shutdown(self, how: int) -> None:
         if self._endpoint.remote is None:
             raise OSError(ENOTCONN, "not connected")
+        if how not in (c.SHUT_RD, c.SHUT_WR, c.SHUT_RDWR):
+            raise OSError(EINVAL, "shutdown: how")
         self._shut_read = self._shut_read or how != c.SHUT_WR
         self._shut_write = self._shut_write or how != c.SHUT_RD
         self.changed()
 
     def getsockname(self) -> Address:
-        return self._endpoint.local
+        local, remote = self._endpoint.local, self._endpoint.remote
+        if not local[0] and remote is not None:
+            with suppress(OSError):  # no way there: no address of ours either
+                return self._net.ip.path(remote[0], 0).src, local[1]
+        return local
 
     def getpeername(self) -> Address:
         if self._endpoint.remote is None:
@@ -95,7 +110,8 @@ class UdpFile(SocketFile):
             if name in fixed:
                 return pack("i", fixed[name])[:room]
             if name in self.OPTIONS:
-                return self._kept.get(name, pack("i", 0))[:room]
+                size = BUFFER_BYTES if name in (c.SO_SNDBUF, c.SO_RCVBUF) else 0
+                return self._kept.get(name, pack("i", size))[:room]
         raise OSError(ENOPROTOOPT, "unknown option")
 
     def setsockopt(self, level: int, name: int, value: bytes) -> None:

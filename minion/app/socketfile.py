@@ -51,6 +51,10 @@ class SocketFile(File):
         """Begin.  BlockingIOError: connect_result tells how it ends."""
         raise NotImplementedError
 
+    def disconnect(self) -> None:
+        """connect to AF_UNSPEC."""
+        raise OSError(EOPNOTSUPP, "connections are not dissolved")
+
     def connect_result(self) -> None:
         """BlockingIOError while it is under way, or its error."""
 

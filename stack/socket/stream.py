@@ -183,7 +183,7 @@ class StreamSocket:
         tcb = self.tcb
         if self.remote is None or tcb is None or not self.was_connected:
             raise OSError(ENOTCONN, "not connected")
-        if tcb.state == State.CLOSED and self.error:
+        if tcb.state == State.CLOSED and self.failed:
             raise OSError(ENOTCONN, "not connected any more")
         return self.remote
 

@@ -21,7 +21,9 @@ def on_qemu(program: Path, *args: str, stdin: str = "") -> subprocess.CompletedP
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["memory", "files", "sockets", "threads", "mix", "jit"])
+@pytest.mark.parametrize(
+    "name", ["memory", "files", "sockets", "behaviour", "threads", "sync", "mix", "jit"]
+)
 def test_it_prints_the_same(world: World, build: Build, name: str) -> None:
     program = build(name)
     wanted = on_qemu(program)

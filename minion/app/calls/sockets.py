@@ -118,7 +118,8 @@ async def accept(thread: Thread, fd: int, addr: int, length: int, *_: int) -> in
 async def connect(thread: Thread, fd: int, addr: int, length: int, *_: int) -> int:
     sock = thread.app.files.socket(fd)
     if length >= 2 and thread.app.space.word(addr, 2) == c.AF_UNSPEC:
-        raise OSError(EOPNOTSUPP, "connections are not dissolved")
+        sock.disconnect()
+        return 0
     try:
         sock.connect(parse_address(thread, addr, length))
         return 0
