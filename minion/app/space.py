@@ -147,6 +147,7 @@ class AddressSpace:
         first, last = self._cut(start, end)
         inside = self._areas[first:last]
         if sum(area.end - area.start for area in inside) != end - start:
+            self._join(first, last)
             raise OSError(ENOMEM, "not all of it is mapped")
         for area in inside:
             area.prot = legal(prot)
