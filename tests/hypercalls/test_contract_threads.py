@@ -183,6 +183,10 @@ def test_an_alarm_handler_may_set_the_next_alarm(box: Box) -> None:
 
     clock.on_alarm(ring)
     clock.set_alarm(clock.monotonic_ns() + 200_000)
+    for _ in range(1000):  # a busy host is late
+        box.pass_time(3 * MS)
+        if len(rang) >= 5:
+            break
     box.pass_time(3 * MS)
     assert len(rang) == 5
 
