@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from array import array
 from pathlib import Path
 from types import FrameType
@@ -26,6 +27,7 @@ def app(args: argparse.Namespace) -> int:
     program = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not program:
         raise UsageError("app: which program? e.g. minion app ./hello, or minion app module:main")
+    open_standard_streams()
     target = Target(program, args.env)
     close = args.gdb is not None or args.commit_log is not None or args.profile
     if args.on and close:
@@ -37,6 +39,19 @@ def app(args: argparse.Namespace) -> int:
     from minion.cli.main import options_of
 
     return run_private(target, options_of(args), args if close else None)
+
+
+def open_standard_streams() -> None:
+    """Where the shell has closed some, what is opened next would be taken for them."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # the process's
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 class Target:

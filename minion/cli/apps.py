@@ -61,6 +61,8 @@ class Apps:
         try:
             try:
                 values = json.loads(data)
+                if not isinstance(values["argv"], list) or not isinstance(values["env"], list):
+                    raise ValueError
                 argv = [os.fsencode(text) for text in values["argv"]]
                 env = [os.fsencode(text) for text in values["env"]]
                 module = values["module"]
