@@ -22,7 +22,6 @@ from minion.app.socketfile import MSG_PEEK, Address, SocketFile
 from stack.netstack import Netstack
 from stack.socket import constants as c
 
-
 BUFFER_BYTES: Final = 212992
 """What programs are told that the buffers are, as on Linux; the stack counts datagrams."""
 

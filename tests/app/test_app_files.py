@@ -189,7 +189,8 @@ def test_no_write_and_no_read_waits(kind: str) -> None:
     shared = os.dup(ours)
     file = HostFile(reactor, ours, 1)
     assert fill(file.write) > 3000
-    assert not file.poll()
+    if kind != "terminal":  # it makes room by and by
+        assert not file.poll()
     assert os.get_blocking(shared)
     os.read(theirs, 65536)
     file.close()
