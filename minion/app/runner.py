@@ -158,12 +158,15 @@ class Runner:
         hart = app.hart
         if app.hold is not None:
             await app.hold.enter(thread)
+        began, before = clock.monotonic_ns(), hart.instret
+        if began - thread.sleeper.rested_ns > TICK_NS:  # calls and page faults take time, too
+            await self._rest(thread)
+            return
         if app.on_hart is not thread:
             app.on_hart = thread
             hart.reservation = None  # it was another thread's
         hart.x, hart.f, hart.pc = thread.x, thread.f, thread.pc
         hart.fflags, hart.frm = thread.fcsr
-        began, before = clock.monotonic_ns(), hart.instret
         stop = self._engines[app].run(thread.turn)
         thread.pc = hart.pc
         thread.fcsr = (hart.fflags, hart.frm)
@@ -178,7 +181,12 @@ class Runner:
         if not TICK_NS // 2 <= took_ns <= 2 * TICK_NS:
             wanted = thread.turn * TICK_NS // max(took_ns, 1)
             thread.turn = max(TURN_MIN, min(TURN_MAX, wanted, 2 * thread.turn))
+        await self._rest(thread)
+
+    async def _rest(self, thread: Thread) -> None:
+        """Others have their turn, and the host."""
         await self.kernel.hyper.threads.pause()
+        thread.sleeper.rested_ns = self.kernel.hyper.clock.monotonic_ns()
 
     async def _trapped(self, thread: Thread, cause: int, tval: int) -> None:
         app = thread.app

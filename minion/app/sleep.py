@@ -39,6 +39,8 @@ class Sleeper:
         self._condvar = hyper.sync.condvar()
         self._woken = False
         self.killed = False
+        self.rested_ns = self.now()
+        """When others last had a turn before this thread's."""
 
     def now(self) -> int:
         return self._clock.monotonic_ns()
@@ -65,6 +67,7 @@ class Sleeper:
             else:
                 await self._condvar.timedwait(self._mutex, min(left, LONGEST_NS))
             self._mutex.exit()
+            self.rested_ns = self.now()
         self._woken = False
         if self.killed:
             raise Killed

@@ -78,6 +78,22 @@ def test_the_end_while_threads_wait(web: Web, build: Build, how: str, status: in
     assert app.popen.wait(20) == status
 
 
+@pytest.mark.parametrize("how", ["calls", "pages", "yield"])
+def test_a_loop_that_never_waits(web: Web, build: Build, how: str) -> None:
+    """Its turns end, though none is used up by instructions."""
+    app = web.world.start(MINION, "app", "--on", "m", "--", build("spins"), how)
+    app.until("spins")
+    url = f"http://127.0.0.1:{web.port}/"
+    for _ in range(3):
+        web.world.run("curl", "-sS", "-m", "20", url).ok()
+    app.signal(signal.SIGTERM)
+    app.popen.wait(20)
+
+
+def test_asking_again_and_again(world: World, build: Build) -> None:
+    assert world.minion("app", "--", build("spins"), "ask").ok().out.startswith("it ")
+
+
 def test_clients_that_are_killed(web: Web, build: Build) -> None:
     for mode in ("stay", "main"):
         for early in (True, False):
