@@ -61,7 +61,7 @@ def web(world: World, build: Build) -> Iterator[Web]:
 def test_system_calls_with_random_arguments(web: Web, build: Build) -> None:
     """A fault of its own, where it has written over itself, is an end like another."""
     before = web.peak_kib()
-    for seed in (1, 3, 4):
+    for seed in (1, 3):
         found = web.world.minion("app", "--on", "m", "--", build("fuzz"), str(seed), "200")
         assert found.code in (0, 139)
         if not found.code:
@@ -69,25 +69,22 @@ def test_system_calls_with_random_arguments(web: Web, build: Build) -> None:
     assert web.peak_kib() - before < 60_000, "no argument makes it allocate much"
 
 
-@pytest.mark.parametrize(("how", "status"), [
-    ("exit", 3), ("kill", 137), ("abort", 134), ("fault", 139),
-])  # fmt: skip
-def test_the_end_while_threads_wait(web: Web, build: Build, how: str, status: int) -> None:
-    app = web.world.start(MINION, "app", "--on", "m", "--", build("blocked"), how, stdin=True)
-    app.until("all wait")
-    assert app.popen.wait(20) == status
+def test_the_end_while_threads_wait(web: Web, build: Build) -> None:
+    for how, status in (("exit", 3), ("kill", 137), ("abort", 134), ("fault", 139)):
+        app = web.world.start(MINION, "app", "--on", "m", "--", build("blocked"), how, stdin=True)
+        app.until("all wait")
+        assert app.popen.wait(20) == status
 
 
-@pytest.mark.parametrize("how", ["calls", "pages", "yield"])
-def test_a_loop_that_never_waits(web: Web, build: Build, how: str) -> None:
-    """Its turns end, though none is used up by instructions."""
-    app = web.world.start(MINION, "app", "--on", "m", "--", build("spins"), how)
-    app.until("spins")
+def test_loops_that_never_wait(web: Web, build: Build) -> None:
+    """Their turns end, though none is used up by instructions."""
     url = f"http://127.0.0.1:{web.port}/"
-    for _ in range(3):
+    for how in ("calls", "pages", "yield"):
+        app = web.world.start(MINION, "app", "--on", "m", "--", build("spins"), how)
+        app.until("spins")
         web.world.run("curl", "-sS", "-m", "20", url).ok()
-    app.signal(signal.SIGTERM)
-    app.popen.wait(20)
+        app.signal(signal.SIGTERM)
+        app.popen.wait(20)
 
 
 def test_asking_again_and_again(world: World, build: Build) -> None:
@@ -110,7 +107,7 @@ def test_clients_that_are_killed(web: Web, build: Build) -> None:
 
 def test_many_apps(web: Web, build: Build) -> None:
     """More memory in all than there is."""
-    for n in range(12):
+    for n in range(8):
         found = web.world.minion("app", "--on", "m", "--", build("args"), str(n))
         assert found.code == 42
     waiting = (MINION, "app", "--on", "m", "--", build("blocked"), "stay")
@@ -190,13 +187,13 @@ MODULES = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(MODULES))
-def test_modules_that_are_no_apps(web: Web, name: str) -> None:
-    (web.world.files / f"{name}.py").write_text(MODULES[name])
-    found = web.world.minion("app", "--on", "m", "--", f"{name}:main")
-    assert found.code == 2
-    assert found.err.startswith(f"minion: {name}:main: ")
-    assert found.err.count("\n") == 1
+def test_modules_that_are_no_apps(web: Web) -> None:
+    for name, text in MODULES.items():
+        (web.world.files / f"{name}.py").write_text(text)
+        found = web.world.minion("app", "--on", "m", "--", f"{name}:main")
+        assert found.code == 2
+        assert found.err.startswith(f"minion: {name}:main: ")
+        assert found.err.count("\n") == 1
 
 
 def test_programs_that_are_no_files(web: Web) -> None:
