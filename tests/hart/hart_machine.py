@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,6 +16,7 @@ from minion.devices.lines import Lines
 from minion.hart.config import Isa
 from minion.hart.interpreter import Interpreter
 from minion.hart.state import Hart, Stop
+from minion.hart.translate.config import Config
 from minion.hart.translate.translator import Translator
 from minion.ram import Ram
 
@@ -31,9 +32,9 @@ class Engine(Protocol):
 
 ENGINES: Final[dict[str, Callable[[Hart], Engine]]] = {
     "interpreter": Interpreter,
-    "translator": Translator,
+    "translator": partial(Translator, config=Config(hot=1, warm=1)),
 }
-"""Every engine that has to agree with QEMU."""
+"""Every engine that has to agree with QEMU; the translator translates all it meets."""
 
 
 class Machine:

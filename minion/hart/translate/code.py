@@ -80,6 +80,8 @@ class Code:
         self._held: list[Expr] = []
         """Values that the instruction still needs, perhaps after it has written registers."""
         self._swallowed: Last | None = None
+        self._atomic = False
+        """The instruction goes on after it has stored."""
         self._fresh: tuple[str, range] | None = None
 
     # -- lines
@@ -122,9 +124,10 @@ class Code:
             self._swallowed, self._last = self._last, None
             self.lines.pop()
         self._held.clear()
+        self._atomic = d.kind is Kind.AMO
         jump = definition(d.function).write(self, *d.operands)
         self._swallowed = None
-        if d.kind is Kind.AMO:
+        if self._atomic:
             self.line("left -= after()")
         state.count += 1
         state.extra += cost
@@ -191,6 +194,9 @@ class Code:
 
     def store(self, addr: Value, size: int, value: Value) -> None:
         source = self.text(expression(value))
+        if self._atomic:  # the rest of the instruction must not miss its turn
+            self.line(f"h.store({self.text(expression(addr))}, {size}, {source})")
+            return
         access = self._access(expression(addr), f"w{size}")
         self.line("try:")
         self.line(f" {access.element} = {source}")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 UNBOUNDED: Final = 1 << 200
-"""Beyond what any of our expressions can be: no range is known."""
+"""Beyond what any expression of an instruction can be: no range is known."""
 WIDEST_SHIFT: Final = 256
 
 

@@ -188,7 +188,7 @@ class Rewriter:
                 return calling("choice_", self._value(test), *sides)
             case ast.Call():
                 return self._call(e)
-            case ast.Attribute(ast.Name("h"), name):
+            case ast.Attribute(ast.Name("h"), ("frm" | "fflags") as name):
                 return method("attribute", ast.Constant(name))
         raise Opaque(ast.unparse(e))
 

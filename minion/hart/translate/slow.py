@@ -45,13 +45,15 @@ class Slow:
         """The value, what is left, and the variables of the group.  Raises Trap, Plain."""
         group, size, offset = self._sites[number]
         value = self._window.load(self._address(base, offset), size)
-        return value, left - self._after(), *self._turn(group, base, left)
+        variables = self._turn(group, base, left)
+        return value, left - self._after(), *variables
 
     def store(self, number: int, base: int, value: int, left: int) -> tuple[int | memoryview, ...]:
         """What is left, and the variables of the group.  Raises Trap, Plain, Leave."""
         group, size, offset = self._sites[number]
         self._window.store(self._address(base, offset), size, value)
-        return left - self._after(), *self._turn(group, base, left)
+        variables = self._turn(group, base, left)
+        return left - self._after(), *variables
 
     def _address(self, base: int, offset: int) -> int:
         addr = base + offset & self._mask

@@ -63,6 +63,8 @@ class Translator:
         self._trap: Trap | None = None
         self._alone = False
         """It was left for an instruction that is the plain engine's."""
+        self._remade = False
+        """The unit that is being executed is out of date, though not wrong."""
         self._operations: Iterator[Operation] = iter(())
         """What is left of the cold block that is being executed."""
         self._cut = -1
@@ -76,6 +78,11 @@ class Translator:
         if h.load != h.mmu.load or h.store != h.mmu.store:  # a debugger stands in
             return self._plain.run(limit)
         return supervise(h, limit, self._execute)
+
+    @property
+    def units(self) -> int:
+        """Functions that there are."""
+        return sum(piece.unit is not None for piece in self._made)
 
     def _execute(self, left: int) -> Trap | None:
         if left <= MOST_INSTRUCTIONS:
@@ -185,7 +192,8 @@ class Translator:
             self._trapped(trap, block.straight.code[done].raw)
             return self._part(block, done, left - LEAVE)
         if self._cut >= 0:
-            return self._part(block, len(operations) - self._cut, left)
+            cut, self._cut = self._cut, -1
+            return self._part(block, len(operations) - cut, left)
         target = block.last()
         h.cycles += block.cost - block.count
         if h.lines.mip & h.enabled or h.stopping is not None:
@@ -290,7 +298,10 @@ class Translator:
             self._cut = -1
             raise Leave
         h = self.hart
-        return LEAVE if h.lines.mip & h.enabled or h.stopping is not None else 0
+        if self._remade or h.lines.mip & h.enabled or h.stopping is not None:
+            self._remade = False
+            return LEAVE
+        return 0
 
     def _turned(self, piece: Piece, window: Window, pc: int, left: int) -> None:
         """A group of accesses, the first of which is at pc, has turned to another page."""
@@ -300,6 +311,7 @@ class Translator:
             if now - piece.turned.get(pc, -1 << 60) < TURNS * self._config.steady:
                 self._scattered.add(pc)
                 self._again(piece, window.map(self.hart.context))
+                self._remade = True
             piece.turned[pc] = now
 
     def _recover(
