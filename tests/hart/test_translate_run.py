@@ -218,7 +218,7 @@ def test_pointers_that_jump_from_page_to_page() -> None:
     agree(*pair, [5000] * 8)
     engine = pair[1].engine
     assert isinstance(engine, Translator)
-    assert engine._scattered
+    assert engine.scattered
 
 
 def test_an_instruction_across_pages() -> None:

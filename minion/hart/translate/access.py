@@ -112,6 +112,23 @@ class Site(NamedTuple):
     group: Group
     size: int
     offset: int
+    pc: int
+
+
+class Habits:
+    """What has been seen of accesses, by their pcs."""
+
+    __slots__ = ("lone", "scattered")
+
+    def __init__(self) -> None:
+        self.scattered: set[int] = set()
+        """With these begin groups that turn often."""
+        self.lone: set[int] = set()
+        """These are often in the page after that of their base: each is a group of its own."""
+
+    def clear(self) -> None:
+        self.scattered.clear()
+        self.lone.clear()
 
 
 def finished(source: str, groups: list[Group]) -> str:

@@ -6,13 +6,13 @@ Each line knows which instruction it belongs to and how many have been executed 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from minion.hart.decode import BIN, Decoded
 from minion.hart.encoding import Kind
 from minion.hart.mmu import PAGE
-from minion.hart.translate.access import ALL, Group, Site
+from minion.hart.translate.access import ALL, Group, Habits, Site
 from minion.hart.translate.knowledge import State
 from minion.hart.translate.node import Expr, name, text
 from minion.hart.translate.render import Renderer
@@ -61,7 +61,7 @@ class Code:
         xlen: int,
         costs: tuple[int, ...],
         bind: Callable[[object], str],
-        scattered: Container[int],
+        habits: Habits,
     ) -> None:
         """bind: the name by which the code can call an object."""
         self.lines: list[Line] = []
@@ -74,7 +74,7 @@ class Code:
         self.bind = bind
         self._renderer = Renderer()
         self._place = Place(0, 0, 0, 0, 0, 0)
-        self._scattered = scattered
+        self._habits = habits
         self._temporaries = 0
         self._last: Last | None = None
         self._held: list[Expr] = []
@@ -211,21 +211,21 @@ class Code:
         if addr.op == "+" and addr.args[1].constant:
             base, offset = addr.args[0], addr.args[1].lo
         register, far = base, offset
-        if offset < 0:
+        pc = self._place.pc
+        if offset < 0 or pc in self._habits.lone:
             base, offset = addr, 0
         source = self.text(base)
         group, kinds = self.state.groups.get(source, (None, frozenset[str]()))
         element = None
         if group is None:
-            pc = self._place.pc
-            scattered = pc in self._scattered and not base.constant
+            scattered = pc in self._habits.scattered and not base.constant
             group = Group(len(self.groups), source, base, pc, scattered)
             self.groups.append(group)
             element = group.element(kind, offset, True, False)
         else:
             element = group.element(kind, offset, False, kind in kinds)
         self.state.groups[source] = group, kinds | {kind}
-        self.sites.append(Site(group, int(kind[1]), offset))
+        self.sites.append(Site(group, int(kind[1]), offset, pc))
         if register.op == "name":
             low, high = max(register.lo, PAGE - far), min(register.hi, self.mask - PAGE - far)
             self.state.known[register.text] = name(register.text, low, high)

@@ -8,9 +8,9 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Config:
-    hot: int = 200
+    hot: int = 500
     """A block is translated when it has been executed that often."""
-    warm: int = 8
+    warm: int = 125
     """It may be translated together with one that is hot."""
     small: int = 64
     """Instructions; what has a larger unit of its own is not included in others."""

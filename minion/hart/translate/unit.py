@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from minion.hart.interpreter import Block
-from minion.hart.translate.access import TABLES, Site, finished
+from minion.hart.translate.access import TABLES, Habits, Site, finished
 from minion.hart.translate.code import Code, Place
 from minion.hart.translate.function import Function
 from minion.hart.translate.region import Region
@@ -14,7 +14,7 @@ from minion.hart.translate.window import KINDS, Call, Window
 
 LEAVE: Final = 1 << 29
 """Taken off the budget to have a block left."""
-ENGINE: Final = ("h", "load", "store", "after", "recover")
+ENGINE: Final = ("h", "load", "store", "after", "recover", "short")
 VIEWS: Final = tuple([kind.upper() for kind in KINDS])
 
 
@@ -54,8 +54,8 @@ class Writer:
         self._taken = taken
         self._costly = taken != 0 or set(costs) != {1}
 
-    def source(self, region: Region, scattered: Container[int]) -> Source:
-        """scattered: where groups of accesses begin that turn often.  Raises Opaque."""
+    def source(self, region: Region, habits: Habits) -> Source:
+        """Raises Opaque."""
         objects = dict(TABLES)
 
         def bind(value: object) -> str:
@@ -66,7 +66,7 @@ class Writer:
             objects[name] = value
             return name
 
-        code = Code(self._xlen, self._costs, bind, scattered)
+        code = Code(self._xlen, self._costs, bind, habits)
         function = Function(region, code, self._taken, self._costly)
         lines = function.write()
         text = [f"def make({', '.join([*ENGINE, *VIEWS, *objects, 'places'])}):"]
@@ -75,7 +75,11 @@ class Writer:
         text.append(" def unit(left):")
         if lasting:
             text.append(f"  nonlocal {', '.join(lasting)}")
-        text.append("  X, F = h.x, h.f")
+        text += [
+            f"  if left <= {region.instructions}:",
+            "   return short(left)",
+            "  X, F = h.x, h.f",
+        ]
         for register in sorted(function.loaded):
             text.append(f"  {register} = {register[0].upper()}[{register[1:]}]")
         if self._costly:
@@ -89,11 +93,9 @@ class Writer:
         source = finished("\n".join([*text, " return unit", ""]), code.groups)
         return Source(source, places, tuple(objects.values()), tuple(code.sites))
 
-    def compiled(
-        self, region: Region, blocks: tuple[Block, ...], scattered: Container[int]
-    ) -> Unit:
+    def compiled(self, region: Region, blocks: tuple[Block, ...], habits: Habits) -> Unit:
         """Raises Opaque."""
-        source = self.source(region, scattered)
+        source = self.source(region, habits)
         namespace: dict[str, Callable[..., Call]] = {}
         exec(compile(source.text, f"<code at {region.pc:#x}>", "exec"), {}, namespace)
         objects = (*source.objects, source.places)

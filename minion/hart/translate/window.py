@@ -42,6 +42,11 @@ class Window:
         """The blocks that have been executed, by pc."""
         return self._pieces.setdefault(context, {})
 
+    def drop(self, pc: int) -> None:
+        """The block there has to be looked for again."""
+        for known in self._maps.values():
+            known.pop(pc, None)
+
     def forget(self) -> None:
         """What code is where."""
         for known in self._maps.values():
