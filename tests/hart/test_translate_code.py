@@ -255,7 +255,7 @@ def test_the_defaults_translate_what_is_hot() -> None:
     side.hart.pc = p.address("first")
     side.run(50)
     assert side.units == 0
-    for _ in range(4):
+    for _ in range(8):
         side.hart.pc = p.address("first")
         side.run(RUN)
     assert side.units == 1
