@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,52 +16,51 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from bench.peers import FEW, PEERS, Work, mips
+from bench.programs import BASE, FINISHER, PROGRAMS, RAM_BYTES, address, build
 from minion.bus import Bus
+from minion.cli.engines import ENGINES, Engine, engine
+from minion.cli.options import UsageError
 from minion.devices.finisher import LENGTH, Finisher
 from minion.devices.lines import Lines
 from minion.elf.image import Image, parse
-from minion.hart.interpreter import Interpreter
 from minion.hart.state import Hart, Stop
-from minion.hart.translate.translator import Translator
 from minion.ram import Ram
 
-HERE: Final = Path(__file__).parent / "machine_code"
-PROGRAMS: Final = ("checksum", "mixed")
-COMPILERS: Final = ("riscv64-linux-gnu-gcc", "riscv64-unknown-elf-gcc")
-QEMU: Final = "qemu-system-riscv64"
-FLAGS: Final = [
-    "-O2", "-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-nostdlib", "-nostartfiles",
-    "-ffreestanding", "-static", "-fno-tree-loop-distribute-patterns",
-    "-Wl,-Ttext=0x80000000,-N,--build-id=none,-e,_start",
-]  # fmt: skip
-RAM_BYTES: Final = 16 << 20
-BASE: Final = 0x8000_0000
-FINISHER: Final = 0x10_0000
 FOREVER: Final = 1 << 30
 SLICE: Final = 200_000
-TARGETS: Final = {"interpreter": 3.0, "translator": 25.0}
-"""MIPS on the checksum."""
+SAMPLE: Final = 50
+"""Rounds: of the mix, no two are of the same length."""
+WARM_S: Final = 1.0
+TARGETS: Final = {
+    "interpreter": 3.0,
+    "translator": 25.0,
+    "native": 250.0,
+}
+"""Our engines, and what they should reach: MIPS on the checksum."""
+
+Make = Callable[[Hart], Engine]
 
 
-def build(folder: Path, name: str) -> Path:
-    """The ELF file of one program.  SystemExit without a cross-compiler."""
-    compiler = next((c for c in COMPILERS if shutil.which(c)), None)
-    if compiler is None:
-        sys.exit(f"bench: a cross-compiler is needed: {' or '.join(COMPILERS)}")
-    target = folder / name
-    sources = [HERE / "start.S", HERE / f"{name}.c"]
-    subprocess.run(
-        [compiler, *FLAGS, "-o", target, *sources], check=True, capture_output=True
-    )  # not a word about its one segment, which is read, written and executed
-    return target
+def engines() -> tuple[dict[str, Make], list[str]]:
+    """Those of this version, and a line on each other one."""
+    found: dict[str, Make] = {}
+    absent: list[str] = []
+    for name in TARGETS:
+        if name not in ENGINES:
+            absent.append(f"no column for {name}: not in this version")
+            continue
+        try:
+            found[name] = engine(name)
+        except (UsageError, ImportError) as error:  # or its C is not built
+            absent.append(f"no column for {name}: {error}")
+    return found, absent
 
 
 class Program:
     """One program on a hart of its own, about to start."""
 
-    def __init__(
-        self, image: Image, rounds: int, make: Callable[[Hart], Interpreter | Translator]
-    ) -> None:
+    def __init__(self, image: Image, rounds: int, make: Make) -> None:
         ram = Ram(RAM_BYTES, BASE)
         bus = Bus(ram)
         self.hart = Hart(bus, ram, Lines())
@@ -72,15 +69,13 @@ class Program:
         for segment in image.segments:
             start = segment.paddr - BASE
             ram.view[start : start + len(segment.data)] = segment.data
-        place = image.symbols.address("rounds")
-        assert place is not None
-        ram.view[place - BASE : place - BASE + 4] = rounds.to_bytes(4, "little")
+        self.hart.store(address(image, "rounds"), 4, rounds)
         self.hart.pc = image.entry
-        self.engine = make(self.hart)
+        self._result = address(image, "result")
+        self._engine = make(self.hart)
 
     def mips(self, seconds: float) -> float:
-        """After a second's warming up."""
-        self._run(1.0)
+        self._run(WARM_S)
         began, before = time.perf_counter(), self.hart.instret
         self._run(seconds)
         return (self.hart.instret - before) / (time.perf_counter() - began) / 1e6
@@ -88,73 +83,63 @@ class Program:
     def _run(self, seconds: float) -> None:
         end = time.perf_counter() + seconds
         while time.perf_counter() < end:
-            stop = self.engine.run(SLICE)
+            stop = self._engine.run(SLICE)
             assert stop is Stop.LIMIT, f"bench: the program ended ({stop.name})"
 
-    def count(self) -> int:
-        """Instructions to the end."""
-        while self.engine.run(SLICE) is not Stop.HALT:
+    def finish(self) -> tuple[int, int]:
+        """Instructions to the end, and the result."""
+        while self._engine.run(SLICE) is not Stop.HALT:
             pass
-        return self.hart.instret
+        return self.hart.instret, self.hart.load(self._result, 4)
 
 
-def with_rounds(elf: Path, image: Image, rounds: int) -> Path:
-    """A copy of the file with another number of rounds in it."""
-    place = image.symbols.address("rounds")
-    assert place is not None
-    segment = next(s for s in image.segments if s.vaddr <= place < s.vaddr + len(s.data))
-    data = bytearray(elf.read_bytes())
-    at = bytes(data).index(bytes(segment.data)) + place - segment.vaddr
-    data[at : at + 4] = rounds.to_bytes(4, "little")
-    made = elf.with_name(f"{elf.name}-{rounds}")
-    made.write_bytes(data)
-    return made
+def known(elf: Path) -> Work:
+    """For the others: what the translator makes of the program."""
+    image = parse(elf.read_bytes())
+    make = engine("translator")
+    few, result = Program(image, FEW, make).finish()
+    more, _ = Program(image, FEW + SAMPLE, make).finish()
+    return Work(elf, (more - few) / SAMPLE, result)
 
 
-def qemu_mips(elf: Path, image: Image) -> float:
-    """Of the time that more rounds take: starting QEMU costs nothing here."""
-    one = Program(image, 1, Translator).count()
-    each = Program(image, 2, Translator).count() - one
-    times: dict[int, float] = {}
-    few, many = 1, max(2, 2_000_000_000 // each)
-    for rounds in (few, many):
-        path = with_rounds(elf, image, rounds)
-        command = [QEMU, "-M", "virt", "-bios", "none", "-nographic", "-kernel", str(path)]
-        began = time.perf_counter()
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, timeout=120)
-        times[rounds] = time.perf_counter() - began
-    return (many - few) * each / (times[many] - times[few]) / 1e6
+def measure(work: Work, makes: dict[str, Make], seconds: float) -> dict[str, float]:
+    """One turn of everything that is there."""
+    image = parse(work.elf.read_bytes())
+    row = {name: Program(image, FOREVER, make).mips(seconds) for name, make in makes.items()}
+    return row | {peer.name: mips(peer, work) for peer in PEERS if peer.installed}
+
+
+def table(figures: dict[str, dict[str, float]]) -> str:
+    lines = [f"{'MIPS':<12}" + "".join(f"{way:>14}" for way in figures[PROGRAMS[0]])]
+    for name, row in figures.items():
+        lines.append(f"{name:<12}" + "".join(f"{value:14,.4g}" for value in row.values()))
+    return "\n".join(lines)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.hart", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="the median is shown (default: 3)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="per run (default: 2)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="per run (default: 1.5)")
     parser.add_argument("--json", metavar="FILE", help="write the figures there")
     args = parser.parse_args()
-    figures: dict[str, dict[str, float]] = {}
+    makes, absent = engines()
     with tempfile.TemporaryDirectory() as folder:
-        for name in PROGRAMS:
-            elf = build(Path(folder), name)
-            image = parse(elf.read_bytes())
-            engines = {"interpreter": Interpreter, "translator": Translator}
-            found: dict[str, list[float]] = {engine: [] for engine in engines}
-            for _ in range(args.runs):
-                for engine, make in engines.items():
-                    found[engine].append(Program(image, FOREVER, make).mips(args.seconds))
-            row = {engine: statistics.median(values) for engine, values in found.items()}
-            if shutil.which(QEMU) is not None:
-                row["qemu"] = qemu_mips(elf, image)
-            figures[name] = row
-    print(f"{'MIPS':<12}" + "".join(f"{way:>14}" for way in figures[PROGRAMS[0]]))
-    for name, row in figures.items():
-        print(f"{name:<12}" + "".join(f"{value:14.1f}" for value in row.values()))
-    if shutil.which(QEMU) is None:
-        print(f"{QEMU} is not installed: no row for it")
-    for engine, target in TARGETS.items():
-        value = figures["checksum"][engine]
+        works = {name: known(build(Path(folder), name)) for name in PROGRAMS}
+        turns = [
+            {name: measure(work, makes, args.seconds) for name, work in works.items()}
+            for _ in range(args.runs)
+        ]
+    figures = {
+        name: {way: statistics.median(turn[name][way] for turn in turns) for way in row}
+        for name, row in turns[0].items()
+    }
+    print(table(figures))
+    absent += [f"no column for {peer.name}: not installed" for peer in PEERS if not peer.installed]
+    print("".join(f"{line}\n" for line in absent), end="")
+    for name in makes:
+        value, target = figures["checksum"][name], TARGETS[name]
         verdict = "reached" if value >= target else "missed"
-        print(f"checksum, {engine}: {value:.1f} MIPS, target {target:g}: {verdict}")
+        print(f"checksum, {name}: {value:.1f} MIPS, target {target:g}: {verdict}")
     if args.json:
         Path(args.json).write_text(json.dumps(figures, indent=2) + "\n")
     return 0
