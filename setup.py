@@ -1,4 +1,5 @@
-"""Builds the two forms of the client: libminion.so (plain C) and _minionsocket (cffi).
+"""Builds the two forms of the client, libminion.so (plain C) and _minionsocket (cffi), and the
+hart's native engine (cffi).
 
 libminion.so lies in the package directory of minionsocket.  Find it without importing the package
 (importing is the monkeypatch): importlib.util.find_spec("minionsocket").submodule_search_locations.
@@ -104,6 +105,6 @@ setup(
     package_dir={"minionsocket": "shim/minionsocket"},
     package_data={"minionsocket": ["py.typed"], "*": ["*.ld", "*.S", "*.c", "*.h", "*.elf"]},
     ext_modules=[libminion, *compiled()],
-    cffi_modules=["shim/build_shim.py:ffibuilder"],
+    cffi_modules=["shim/build_shim.py:ffibuilder", "minion/hart/native/build.py:ffibuilder"],
     cmdclass={"build_ext": BuildExt},
 )

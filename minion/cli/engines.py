@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Protocol
 
 from minion.cli.options import UsageError
@@ -15,8 +14,9 @@ if TYPE_CHECKING:
 ENGINES: Final = {
     "interpreter": "minion.hart.interpreter:Interpreter",
     "translator": "minion.hart.translate.translator:Translator",
+    "native": "minion.hart.native.engine:Native",
 }
-"""Every engine, by where it is; one that is not there is refused."""
+"""Every engine, the slowest first, by where it is; one that is not there is refused."""
 
 
 class Engine(Protocol):
@@ -27,14 +27,11 @@ class Engine(Protocol):
 
 def engine(name: str) -> Callable[[Hart], Engine]:
     """The engine of that name; "": the fastest there is.  UsageError if this version lacks it."""
-    module, _, factory = ENGINES[name or "translator"].partition(":")
-    try:
-        there = find_spec(module) is not None
-    except ModuleNotFoundError:  # nor its package
-        there = False
-    if not there and not name:
-        return engine("interpreter")
-    if not there:
-        raise UsageError(f"--engine {name}: not in this version; use --engine interpreter")
-    made: Callable[[Hart], Engine] = getattr(import_module(module), factory)
-    return made
+    for choice in [name] if name else reversed(ENGINES):
+        module, _, factory = ENGINES[choice].partition(":")
+        try:
+            made: Callable[[Hart], Engine] = getattr(import_module(module), factory)
+        except ImportError:  # native is not built everywhere
+            continue
+        return made
+    raise UsageError(f"--engine {name}: not in this version; use --engine interpreter")

@@ -149,14 +149,14 @@ class Interpreter:
         except Trap as trap:
             self._sync(pc, budget - left, cycles)
             if block is not None:
-                self._part(block, len(block.operations) - length_hint(at) - 1)
-                self._explain(trap, block)
+                self.part(block, len(block.operations) - length_hint(at) - 1)
+                self.explain(trap, block)
             return trap
         self._sync(pc, budget - left, cycles)
         if block is None:
             return None
         if self._cut >= 0:
-            self._part(block, len(block.operations) - self._cut)
+            self.part(block, len(block.operations) - self._cut)
             return None
         return self.finish(block, left)
 
@@ -171,10 +171,10 @@ class Interpreter:
             for operation in at:
                 operation()
         except Trap as trap:
-            self._part(block, given - length_hint(at) - 1)
-            self._explain(trap, block)
+            self.part(block, given - length_hint(at) - 1)
+            self.explain(trap, block)
             return trap
-        self._part(block, given - max(self._cut, 0))
+        self.part(block, given - max(self._cut, 0))
         return None
 
     def _system(self, block: Block) -> Trap | None:
@@ -182,7 +182,7 @@ class Interpreter:
         try:
             target = block.last()
         except Trap as trap:
-            self._explain(trap, block)
+            self.explain(trap, block)
             return trap
         h.pc = block.end if target is None else target
         h.instret += 1
@@ -201,14 +201,14 @@ class Interpreter:
         h.instret += count
         h.cycles += cycles
 
-    def _part(self, block: Block, count: int) -> None:
+    def part(self, block: Block, count: int) -> None:
         """So many instructions of a block have been executed."""
         costs = self._costs
         self._sync(
             block.pc(count), count, sum([costs[d.kind] for d in block.straight.code[:count]])
         )
 
-    def _explain(self, trap: Trap, block: Block) -> None:
+    def explain(self, trap: Trap, block: Block) -> None:
         """The semantics do not know the bits of an illegal instruction."""
         if trap.cause == Cause.ILLEGAL:
             pc = block.straight.pc

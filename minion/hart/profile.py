@@ -55,8 +55,8 @@ class Profiler(Interpreter):
         block.last = last
         return block
 
-    def _part(self, block: Block, count: int) -> None:
-        super()._part(block, count)
+    def part(self, block: Block, count: int) -> None:
+        super().part(block, count)
         self._entry(block.straight, count)[0] += 1
 
     def counts(self) -> Iterator[Count]:

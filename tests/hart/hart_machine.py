@@ -15,6 +15,7 @@ from minion.devices.finisher import LENGTH, Finisher
 from minion.devices.lines import Lines
 from minion.hart.config import Isa
 from minion.hart.interpreter import Interpreter
+from minion.hart.native.engine import Native
 from minion.hart.state import Hart, Stop
 from minion.hart.translate.config import Config
 from minion.hart.translate.translator import Translator
@@ -33,6 +34,7 @@ class Engine(Protocol):
 ENGINES: Final[dict[str, Callable[[Hart], Engine]]] = {
     "interpreter": Interpreter,
     "translator": partial(Translator, config=Config(hot=1, warm=1)),
+    "native": Native,
 }
 """Every engine that has to agree with QEMU; the translator translates all it meets."""
 

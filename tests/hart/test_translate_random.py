@@ -1,4 +1,4 @@
-"""Random programs with loops, calls, traps and stores into their own code, in both engines.
+"""Random programs with loops, calls, traps and stores into their own code, in every engine.
 
 TRANSLATE_EXAMPLES=1000 in the environment makes a campaign of it.
 """
@@ -11,11 +11,12 @@ from random import Random
 from hart_generator import corner
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from translate_program import Program, agree, sides, skip_instruction
+from translate_program import Other, Program, agree, sides, skip_instruction
 
 from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, ROCKET
 from minion.hart.encoding import Kind, encodings
+from minion.hart.native.engine import Native
 from minion.hart.translate.config import Config
 
 EXAMPLES = int(os.environ.get("TRANSLATE_EXAMPLES", "40"))
@@ -24,7 +25,9 @@ POINTERS = (8, 9)
 """They point into the data; loops count in 20 and up; 1 and 5 are links."""
 REGISTERS = (0, 10, 11, 12, 13, 14, 15)
 KINDS = (Kind.ALU, Kind.MUL, Kind.DIV)
-CONFIGS = (Config(hot=2, warm=1), Config(hot=1, warm=1), Config(hot=5, warm=2, small=16, steady=9))
+OTHERS = (
+    Config(hot=2, warm=1), Config(hot=1, warm=1), Config(hot=5, warm=2, small=16, steady=9), Native,
+)  # fmt: skip
 
 
 class Writer:
@@ -174,17 +177,17 @@ class Writer:
 
 
 @settings(max_examples=EXAMPLES, deadline=None, derandomize=EXAMPLES < 1000)
-@given(st.randoms(use_true_random=False), st.integers(0, 1 << 32), st.sampled_from(CONFIGS))
-def test_both_engines_do_the_same(rng: Random, seed: int, config: Config) -> None:
+@given(st.randoms(use_true_random=False), st.integers(0, 1 << 32), st.sampled_from(OTHERS))
+def test_engines_do_the_same(rng: Random, seed: int, other: Other) -> None:
     noise = Random(seed)
     isa = RV64 if seed % 3 else Isa(32, "imacsu")
     program = Writer(rng, isa).program()
-    plain, translated = sides(program, config, isa, ROCKET if seed % 5 == 0 else DEFAULT)
+    plain, beside = sides(program, other, isa, ROCKET if seed % 5 == 0 else DEFAULT)
     data = noise.randbytes(8192)
     registers = [corner(noise, isa.xlen) for _ in range(32)]
-    for side in (plain, translated):
+    for side in (plain, beside):
         side.machine.ram.view[DATA : DATA + 8192] = data
         for n in REGISTERS[1:]:
             side.hart.x[n] = registers[n]
     limits = [noise.choice((3, 400, 900, 2500)) for _ in range(30)]
-    agree(plain, translated, limits, skip_instruction)
+    agree(plain, beside, limits, skip_instruction)

@@ -1,8 +1,9 @@
-"""Programs with labels, and the two engines beside each other."""
+"""Programs with labels, and another engine beside the interpreter."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from hart_assembler import table, word
@@ -11,12 +12,16 @@ from hart_machine import BASE, Machine
 from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, Cost
 from minion.hart.interpreter import Interpreter
+from minion.hart.native.engine import Native
 from minion.hart.state import Hart, Stop
 from minion.hart.translate.config import Config
 from minion.hart.translate.translator import Translator
 
 EAGER: Final = Config(hot=2, warm=1)
 """Translate what is executed for the second time."""
+Engine = Interpreter | Translator | Native
+Other = Config | type[Native]
+"""The engine beside the interpreter: a translator so configured, or the native one."""
 
 
 class Program:
@@ -103,7 +108,7 @@ class Side:
     """One engine with a machine of its own."""
 
     def __init__(
-        self, make: Callable[[Hart], Interpreter | Translator], program: Program | bytes,
+        self, make: Callable[[Hart], Engine], program: Program | bytes,
         isa: Isa = RV64, cost: Cost = DEFAULT, ram_bytes: int = 1 << 18,
     ) -> None:  # fmt: skip
         image = program.code() if isinstance(program, Program) else program
@@ -130,46 +135,44 @@ class Side:
 
 
 def sides(
-    program: Program | bytes, config: Config = EAGER, isa: Isa = RV64, cost: Cost = DEFAULT,
+    program: Program | bytes, other: Other = EAGER, isa: Isa = RV64, cost: Cost = DEFAULT,
 ) -> tuple[Side, Side]:  # fmt: skip
-    """The interpreter's, and the translator's."""
-    return (
-        Side(Interpreter, program, isa, cost),
-        Side(lambda h: Translator(h, config), program, isa, cost),
-    )
+    """The interpreter's, and the other engine's."""
+    make = partial(Translator, config=other) if isinstance(other, Config) else other
+    return Side(Interpreter, program, isa, cost), Side(make, program, isa, cost)
 
 
 def agree(
-    plain: Side, translated: Side, limits: list[int], skip: Callable[[Hart], None] | None = None
+    plain: Side, other: Side, limits: list[int], skip: Callable[[Hart], None] | None = None
 ) -> Seen:
     """Run both; after each limit they are the same.  skip: what to do about a trap."""
     last = None
     for limit in limits:
         last = plain.run(limit)
-        other = translated.run(limit)
-        assert other == last, differences(last, other)
+        seen = other.run(limit)
+        assert seen == last, differences(last, seen)
         if last.stop is Stop.MONITOR:
             if skip is None:
                 break
             skip(plain.hart)
-            skip(translated.hart)
+            skip(other.hart)
         elif last.stop is not Stop.LIMIT:
             break
     assert last is not None
-    assert plain.machine.ram.view == translated.machine.ram.view, "memory differs"
+    assert plain.machine.ram.view == other.machine.ram.view, "memory differs"
     return last
 
 
-def differences(plain: Seen, translated: Seen) -> str:
+def differences(plain: Seen, other: Seen) -> str:
     lines = []
-    for field, a, b in zip(Seen._fields, plain, translated, strict=True):
+    for field, a, b in zip(Seen._fields, plain, other, strict=True):
         if a != b:
             if isinstance(a, tuple):
                 pairs = enumerate(zip(a, b, strict=True))
                 text = ", ".join(f"{n}: {p:#x} {q:#x}" for n, (p, q) in pairs if p != q)
             else:
                 text = f"{a:#x} {b:#x}"
-            lines.append(f"{field}: interpreter, translator {text}")
+            lines.append(f"{field}: interpreter, other {text}")
     return "\n".join(lines)
 
 

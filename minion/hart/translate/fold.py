@@ -125,9 +125,8 @@ def conjunction(a: Expr, b: Expr) -> Expr:
     if a.constant:
         a, b = b, a
     if not b.constant:
-        if a.lo >= 0 and b.lo >= 0:
-            return Expr("&", (a, b), 0, min(a.hi, b.hi))
-        return Expr("&", (a, b), 0 if max(a.lo, b.lo) >= 0 else -UNBOUNDED)
+        highest = [e.hi for e in (a, b) if e.lo >= 0]
+        return Expr("&", (a, b), 0, min(highest)) if highest else Expr("&", (a, b))
     mask = b.lo
     if mask == 0:
         return FALSE
@@ -204,7 +203,8 @@ def difference(a: Expr, b: Expr) -> Expr:
         return sub(b, a)
     if a.lo >= 0 and b.lo >= 0:
         return Expr("^", (a, b), 0, bits(max(a.hi, b.hi)))
-    return Expr("^", (a, b))
+    most = bits(max(*[max(e.hi, ~e.lo) for e in (a, b)]))
+    return Expr("^", (a, b), ~most, most)
 
 
 def compare(op: str, a: Expr, b: Expr) -> Expr:
