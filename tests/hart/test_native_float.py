@@ -42,7 +42,7 @@ def cases(function: Function) -> list[tuple[int, ...]]:
         found = [(a,) for a in (*values, *(patterns.one() for _ in range(4 * CASES)))]
     elif arity == 2:
         found = [*pairs(corners(layout)), *(patterns.two() for _ in range(CASES))]
-        found += exact(patterns, CASES)
+        found += exact(patterns, CASES) + largest(layout)
     else:
         some = corners(layout)[::2] if LONG else few(layout)[::2]
         found = [(a, b, c) for a, b in pairs(some) for c in some]
@@ -70,6 +70,16 @@ def near_singles(layout: Layout) -> list[int]:
     fields = (DOUBLE.bias + n << 52 for n in (-150, -149, -127, -126, -125, 126, 127, 128))
     near += [field + k * half for field in fields for k in range(-4, 5)]
     return [bits + i for bits in near for i in (0, half, half - 1, half + 1)]
+
+
+def largest(layout: Layout) -> list[tuple[int, ...]]:
+    """And some halves of its last place: Knuth's error of a sum overflows, one way round."""
+    last = (layout.infinity(False) >> layout.fraction_bits) - 1 - layout.fraction_bits
+    halves = [last + n << layout.fraction_bits for n in range(-2, 5)]
+    some = [bits + (i << layout.fraction_bits - 3) for bits in halves for i in range(8)]
+    some += [bits | layout.zero(True) for bits in some]
+    ends = [layout.infinity(sign) - n for sign in (False, True) for n in (1, 2)]
+    return [pair for a in some for b in ends for pair in ((a, b), (b, a))]
 
 
 def exact(patterns: Patterns, count: int) -> list[tuple[int, ...]]:

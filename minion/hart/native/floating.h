@@ -28,7 +28,7 @@
  * or a sum, which does only when inexact, which a subnormal sum is not.  The host's flags, slow to
  * read, are not read: if NX is set already, it does not matter whether the result is exact; if
  * not, the error of a sum is a number, and so is that of a product, quotient or root, which
- * product_is_known finds with integers.  All else is left to floating_exact.h.
+ * product_is_exact finds with integers.  All else is left to floating_exact.h.
  *
  * So the compiler may move and fold the host's operations as it likes.  It must not fuse a product
  * and a sum: no expression here has both, and a product is also looked at, which keeps GCC from
@@ -43,7 +43,8 @@
 #include "floating_exact.h"
 #include "floating_order.h"
 
-#if FLT_EVAL_METHOD != 0 || defined __FAST_MATH__ || DBL_MANT_DIG != 53 || FLT_MANT_DIG != 24
+#if FLT_EVAL_METHOD == 1 || FLT_EVAL_METHOD == 2 || defined __FAST_MATH__ || \
+    DBL_MANT_DIG != 53 || FLT_MANT_DIG != 24
 #error "an operation has to be rounded once, to binary32 or binary64"
 #endif
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__

@@ -333,13 +333,14 @@ FP_EXACT uint64_t fp_sqrt(struct fp_format f, uint64_t a, unsigned rm, unsigned 
     if (x.exp & 1)
         x.mag >>= 1, x.exp += 1;        /* half of an even exponent */
     for (int i = 0; i < f.fraction_bits + 5; i++) {
+        uint64_t digit;
+
         rest = rest << 2 | x.mag >> 62;
         x.mag <<= 2;
         root <<= 1;
-        if (rest > root << 1) {         /* digit 1: the square grows by 2 * root + 1 */
-            rest -= root << 1 | 1;
-            root |= 1;
-        }
+        digit = rest > root << 1;       /* if 1, the square grows by 2 * root + 1 */
+        rest -= (root << 1 | 1) & -digit;       /* a branch could not be foreseen */
+        root |= digit;
     }
     return fp_round(f, 0, x.exp / 2 - more + f.unit, root | (rest != 0), rm, flags);
 }

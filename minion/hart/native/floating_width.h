@@ -39,35 +39,25 @@ static inline bool FP(is_above_least)(FP_NUMBER x)
     return magnitude - (FP_LAYOUT.hidden + 1) < FP_LAYOUT.inf - (FP_LAYOUT.hidden + 1);
 }
 
-/* Whether x + y is sum exactly: by Knuth's error of a sum.  What overflows on the way ends in an
- * error that is not finite, which is no answer. */
-static inline bool FP(sum_is_known)(FP_NUMBER x, FP_NUMBER y, FP_NUMBER sum, unsigned *flags)
+/* Whether x + y is sum, a finite one, exactly: by Knuth's error of a sum.  If it is, each step is.
+ * If not, the error is found, or what overflows on the way makes it infinite or a NaN, not 0. */
+static inline bool FP(sum_is_exact)(FP_NUMBER x, FP_NUMBER y, FP_NUMBER sum)
 {
     FP_NUMBER y_rounded = sum - x;
-    FP_NUMBER error = (x - (sum - y_rounded)) + (y - y_rounded);
 
-    if (!FP(is_finite)(error))
-        return false;
-    if (error != 0)
-        *flags |= FP_NX;
-    return true;
+    return (x - (sum - y_rounded)) + (y - y_rounded) == 0;
 }
 
-/* Whether x * y is product exactly, if it is less than a unit in the last place off.  So little,
- * that the lower halves of the integers tell.  No answer but for normal numbers. */
-static inline bool FP(product_is_known)(FP_NUMBER x, FP_NUMBER y, FP_NUMBER product,
-                                        unsigned *flags)
+/* Whether x * y is product exactly, if it is less than a unit in the last place off, so little
+ * that the lower halves of the integers tell.  The product is normal; so is a factor, at least, and
+ * the shift is not more than a fraction's width and one. */
+static inline bool FP(product_is_exact)(FP_NUMBER x, FP_NUMBER y, FP_NUMBER product)
 {
     struct fp_number a = fp_unpack(FP_LAYOUT, FP(pattern)(x));
     struct fp_number b = fp_unpack(FP_LAYOUT, FP(pattern)(y));
     struct fp_number p = fp_unpack(FP_LAYOUT, FP(pattern)(product));
-    int shift = p.exp - (a.exp + b.exp - FP_LAYOUT.unit);
 
-    if (!FP(is_above_least)(x) || !FP(is_above_least)(y) || !FP(is_above_least)(product))
-        return false;
-    if (a.mag * b.mag != p.mag << shift)        /* a bit's worth of places, or one more */
-        *flags |= FP_NX;
-    return true;
+    return a.mag * b.mag == p.mag << (p.exp - (a.exp + b.exp - FP_LAYOUT.unit));
 }
 
 static FP_SLOW bool FP(slow_add)(uint64_t a, uint64_t b, unsigned rm, uint64_t *result,
@@ -83,9 +73,10 @@ static inline bool FP(add)(uint64_t a, uint64_t b, unsigned rm, uint64_t *result
 {
     FP_NUMBER x = FP(number)(a), y = FP(number)(b), sum = x + y;
 
-    if (rm != FP_RNE || !FP(is_finite)(sum) ||
-        !(*flags & FP_NX || FP(sum_is_known)(x, y, sum, flags)))
+    if (rm != FP_RNE || !FP(is_finite)(sum))
         return FP(slow_add)(a, b, rm, result, flags);
+    if (!(*flags & FP_NX || FP(sum_is_exact)(x, y, sum)))
+        *flags |= FP_NX;
     *result = FP_BOX(FP(pattern)(sum));
     return true;
 }
@@ -108,9 +99,10 @@ static inline bool FP(mul)(uint64_t a, uint64_t b, unsigned rm, uint64_t *result
 {
     FP_NUMBER x = FP(number)(a), y = FP(number)(b), product = x * y;
 
-    if (rm != FP_RNE || !FP(is_above_least)(product) ||
-        !(*flags & FP_NX || FP(product_is_known)(x, y, product, flags)))
+    if (rm != FP_RNE || !FP(is_above_least)(product))
         return FP(slow_mul)(a, b, rm, result, flags);
+    if (!(*flags & FP_NX || FP(product_is_exact)(x, y, product)))
+        *flags |= FP_NX;
     *result = FP_BOX(FP(pattern)(product));
     return true;
 }
@@ -128,9 +120,10 @@ static inline bool FP(div)(uint64_t a, uint64_t b, unsigned rm, uint64_t *result
 {
     FP_NUMBER x = FP(number)(a), y = FP(number)(b), quotient = x / y;
 
-    if (rm != FP_RNE || !FP(is_above_least)(quotient) ||
-        !(*flags & FP_NX || FP(product_is_known)(quotient, y, x, flags)))
+    if (rm != FP_RNE || !FP(is_above_least)(quotient) || !FP(is_above_least)(x))
         return FP(slow_div)(a, b, rm, result, flags);
+    if (!(*flags & FP_NX || FP(product_is_exact)(quotient, y, x)))
+        *flags |= FP_NX;
     *result = FP_BOX(FP(pattern)(quotient));
     return true;
 }
@@ -147,11 +140,11 @@ static inline bool FP(sqrt)(uint64_t a, unsigned rm, uint64_t *result, unsigned 
 {
     FP_NUMBER x = FP(number)(a), root;
 
-    if (rm != FP_RNE || !(x > 0 && FP(is_finite)(x)))
+    if (rm != FP_RNE || !(x > 0 && FP(is_above_least)(x)))
         return FP(slow_sqrt)(a, rm, result, flags);
     root = FP_HOST_SQRT(x);                     /* of half the exponent: normal */
-    if (!(*flags & FP_NX || FP(product_is_known)(root, root, x, flags)))
-        return FP(slow_sqrt)(a, rm, result, flags);
+    if (!(*flags & FP_NX || FP(product_is_exact)(root, root, x)))
+        *flags |= FP_NX;
     *result = FP_BOX(FP(pattern)(root));
     return true;
 }
