@@ -7,7 +7,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
-SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*.[ch])
+SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*.[ch]) \
+    $(wildcard minion/hart/native/*.[ch]) $(wildcard minion/hart/native/*.py minion/hart/isa/*.py)
 INSTALLED = $(VENV)-installed
 PACKAGES = $(shell find hypercalls stack minion bench shim -name '*.py')
 
@@ -23,6 +24,8 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -D_GNU_SOURCE -fsyntax-only shim/libminion/*.c
+	$(BIN)/python minion/hart/native/build.py | \
+	    $(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -Iminion/hart/native -fsyntax-only -xc -
 
 unit: setup
 	$(BIN)/python -m pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from minion.bus import Bus
 from minion.devices.lines import Lines
@@ -20,6 +20,9 @@ from minion.ram import Ram
 
 WORDS: Final = 33
 """x0 to x31, and the bin that decode gives to instructions that write x0."""
+
+Registers: TypeAlias = "list[int] | memoryview[int]"
+"""While an engine runs they may be somewhere else than between runs."""
 
 
 class Stop(IntEnum):
@@ -111,8 +114,8 @@ class Hart:
 
     def reset(self, pc: int) -> None:
         """Power on: M mode at pc, registers zero."""
-        self.x = [0] * WORDS
-        self.f = [0] * 32
+        self.x: Registers = [0] * WORDS
+        self.f: Registers = [0] * 32
         self.fflags = self.frm = 0
         self.pc = pc
         self.priv = M

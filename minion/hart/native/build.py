@@ -1,6 +1,6 @@
 """The cffi module `_core`: the C of this folder, with the pieces that write.py generates.
 
-setup.py names `ffibuilder` (cffi_modules).
+setup.py names `ffibuilder` (cffi_modules).  Executed by itself, it prints the source (make check).
 """
 
 from __future__ import annotations
@@ -17,18 +17,23 @@ FLAGS = ["-std=gnu11", "-O2", "-fno-gcse", "-fno-math-errno", "-Wall", "-Wextra"
 
 if str(ROOT) not in sys.path:  # in pip's isolated build
     sys.path.insert(0, str(ROOT))
+from minion.hart.fields import FS  # noqa: E402
 from minion.hart.native import write  # noqa: E402
 
 declarations = (ROOT / FOLDER / "core.h").read_text()
-pieces = write.source(64) + write.source(32)
+pieces = f"#define FS {FS:#x}\n" + write.source(64) + write.source(32)
+source = f'#include <stdint.h>\n{declarations}\n{pieces}\n#include "core.c"\n'
 
 ffibuilder = FFI()
 ffibuilder.cdef(declarations)
 ffibuilder.set_source(
     "minion.hart.native._core",
-    f'#include <stdint.h>\n{declarations}\n{pieces}\n#include "core.c"\n',
+    source,
     depends=HEADERS,
     include_dirs=[str(FOLDER)],
     libraries=["m"],
     extra_compile_args=FLAGS,
 )
+
+if __name__ == "__main__":
+    print(source)

@@ -102,6 +102,24 @@ static inline i128 floor_remainder(i128 a, i128 b)
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
+/* An access to fflags, frm or fcsr while there is floating point; false for any other CSR. */
+static inline bool exchange(
+    struct hart *h, uint64_t csr, uint64_t clear, uint64_t bits, uint64_t writes, uint64_t *old)
+{
+    unsigned int shift = csr == 2 ? 5 : 0, mask = csr == 1 ? 31 : csr == 2 ? 7 : 255;
+    if (csr < 1 || csr > 3)
+        return false;
+    unsigned int fcsr = h->frm << 5 | h->fflags;
+    *old = fcsr >> shift & mask;
+    if (writes) {
+        fcsr = (fcsr & ~(mask << shift)) | ((unsigned int)((*old & ~clear) | bits) & mask) << shift;
+        h->fflags = fcsr & 31;
+        h->frm = fcsr >> 5;
+        h->mstatus |= FS;
+    }
+    return true;
+}
+
 /* The instruction has to be the caller's. */
 #define LEAVE(where) do { h->addr = (where); goto plain; } while (0)
 
@@ -162,6 +180,11 @@ static inline i128 floor_remainder(i128 a, i128 b)
 #define FLOATING(target, function, ...) \
     uint64_t target; \
     if (__builtin_expect(!h->floats || !function(__VA_ARGS__, &target, &h->fflags), 0)) \
+        goto plain
+
+#define EXCHANGE(target, csr, clear, bits, writes) \
+    uint64_t target; \
+    if (!exchange(h, csr, clear, bits, writes, &target)) \
         goto plain
 
 #define NEXT do { op++; goto *(const void *)(uintptr_t)op->code; } while (0)

@@ -8,6 +8,8 @@ for it, on the hart's registers; then C goes on behind it.
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +29,8 @@ HEAD: Final = Struct("=QQqqq56x")
 OP: Final = Struct("=Q4B4x2Q")
 """struct block without its operations, and struct op of core.h."""
 MASK: Final = (1 << 64) - 1
+FCSR: Final = (1, 2, 3)
+"""fflags, frm and both (unprivileged architecture, 20.2)."""
 
 
 def address(view: memoryview) -> int:
@@ -38,6 +42,11 @@ def address(view: memoryview) -> int:
     found = int(ffi.cast("uintptr_t", held))
     ffi.release(held)
     return found
+
+
+def words(registers: Sequence[int]) -> memoryview:
+    """An array of C, for Python to work on."""
+    return memoryview(ffi.buffer(registers)).cast("B").cast("Q")
 
 
 class Code:
@@ -132,6 +141,8 @@ class Native:
         self._run = lib.run64 if hart.isa.xlen == 64 else lib.run32
         self._state: State = ffi.new("struct hart *")
         self._state.floats = lib.sound()
+        self._x = words(self._state.x)
+        self._f = words(self._state.f)
         self._ram = address(hart.mmu.ram.view)
         self._contexts: dict[object, Context] = {}
         self._windows: dict[int, Window] = {}
@@ -139,13 +150,22 @@ class Native:
         """What `left` was when the counters were right."""
         self._cut = False
         """Code has changed, perhaps that of the current block."""
+        self._trap: Trap | None = None
+        """What a SYSTEM instruction ended with."""
 
     def run(self, limit: int) -> Stop:
         """Execute `limit` instructions, or fewer: see Stop."""
         h = self.hart
         if h.load != h.mmu.load or h.store != h.mmu.store:  # a debugger stands in
             return self._plain.run(limit)
-        return supervise(h, limit, self._execute)
+        x, f = h.x, h.f
+        self._x[:], self._f[:] = array("Q", x), array("Q", f)
+        h.x, h.f = self._x, self._f
+        try:
+            return supervise(h, limit, self._execute)
+        finally:
+            x[:], f[:] = self._x, self._f
+            h.x, h.f = x, f
 
     def _execute(self, left: int) -> Trap | None:
         """Up to so many instructions, until something has to be looked at.  Returns the trap."""
@@ -175,11 +195,38 @@ class Native:
             except Trap as trap:  # nothing can be fetched from there
                 self._take(s.pc)
                 return trap
-            if block.system or block.count > s.left:
-                self._take(s.pc)
-                return self._plain.finish(block, s.left)
+            if (block.system and not self._native_system(block)) or block.count > s.left:
+                if self._ends(block):
+                    return self._trap
+                continue
             context.put(block, self._native(block))
             s.block = ffi.NULL
+
+    def _native_system(self, block: Block) -> bool:
+        """Whether C has it: an access to fcsr, or a part of it."""
+        d = block.straight.code[0]
+        return d.name.startswith("csrr") and d.operands[1] in FCSR and self.hart.fp
+
+    def _ends(self, block: Block) -> bool:
+        """Execute a SYSTEM instruction, or what the budget allows.  Whether that ends the run."""
+        h, s = self.hart, self._state
+        context, reads = h.context, h.reads
+        self._take(s.pc)
+        self._trap = self._plain.finish(block, s.left)
+        if (
+            self._trap is not None
+            or not block.system
+            or h.context is not context
+            or h.reads is not reads
+            or (h.lines.mip | h.csr.soft_mip) & h.enabled
+            or h.waiting
+            or h.stopping is not None
+        ):
+            return True
+        self._budget = s.left = s.left - 1
+        s.cycles, s.pc, s.block = 0, h.pc, ffi.NULL
+        self._give()
+        return False
 
     def _one(self, block: Block, index: int) -> Trap | None:
         """Execute an instruction as the plain engine does.  Returns the trap.
@@ -187,7 +234,7 @@ class Native:
         After a trap, or if code has changed, the hart is as it has to be when a run ends.
         """
         h, s = self.hart, self._state
-        self._take_registers()
+        self._take_state()
         self._cut = False
         done = 0
         try:
@@ -214,24 +261,22 @@ class Native:
         code: Address = block.extra  # type: ignore[assignment]  # nobody else's
         return code
 
-    # -- registers
+    # -- what C has of the hart's state; x and f it shares
 
     def _give(self) -> None:
         """To C."""
         h, s = self.hart, self._state
-        s.x, s.f = h.x, h.f
         s.frm, s.fflags, s.mstatus = h.frm, h.fflags, 0
         s.reserved_addr, s.reserved_size, s.reserved_value = h.reservation or (0, 0, 0)
 
     def _take(self, pc: int) -> None:
         """From C; and have the hart's pc and counters right."""
-        self._take_registers()
+        self._take_state()
         self._count(pc)
 
-    def _take_registers(self) -> None:
+    def _take_state(self) -> None:
         h, s = self.hart, self._state
-        h.x[:], h.f[:] = ffi.unpack(s.x, len(h.x)), ffi.unpack(s.f, len(h.f))
-        h.fflags = s.fflags
+        h.fflags, h.frm = s.fflags, s.frm
         h.mstatus |= s.mstatus
         size = s.reserved_size
         h.reservation = (s.reserved_addr, size, s.reserved_value) if size else None

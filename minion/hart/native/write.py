@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from minion.hart.config import Isa
-from minion.hart.decode import ADDRESSES, functions
+from minion.hart.decode import ADDRESSES, BIN, functions
 from minion.hart.encoding import Encoding, Kind, encodings
 from minion.hart.native import render
 from minion.hart.translate.node import Expr, name
@@ -18,6 +18,7 @@ from minion.hart.translate.semantics import Jump, Machine, Opaque, Value, defini
 REGISTERS: Final = ("rd", "rs1", "rs2", "fd", "fs1", "fs2", "fs3")
 RANGES: Final = {
     "imm": (-2048, 2047), "simm": (-2048, 2047), "uimm": (0, 31), "shamt": (0, 63), "rm": (0, 7),
+    "csr": (0, 4095),
 }  # fmt: skip
 """Of operands that are no addresses."""
 DOUBLE: Final = (1 << 64) - 1
@@ -70,11 +71,15 @@ class Writer(Machine):
         self._mask = mask
         self._used = 0
 
-    def read(self, file: str, number: object) -> Value:
-        return name(f"h->{file}[{number}]", 0, self._mask if file == "x" else DOUBLE)
+    def read(self, file: str, number: Value) -> Value:
+        return name(self._register(file, number), 0, self._mask if file == "x" else DOUBLE)
 
-    def write(self, file: str, number: object, value: Value) -> None:
-        self.lines.append(f"h->{file}[{number}] = {render.value(expression(value))};")
+    def write(self, file: str, number: Value, value: Value) -> None:
+        what = render.value(expression(value))
+        self.lines.append(f"{self._register(file, number)} = {what};")
+
+    def _register(self, file: str, number: Value) -> str:
+        return f"h->{file}[{expression(number).text}]"
 
     def load(self, addr: Value, size: int) -> Expr:
         return self._access("LOAD", addr, size)
@@ -94,6 +99,11 @@ class Writer(Machine):
                 target = self._temporary()
                 self.lines.append(f"STORE_CONDITIONAL({8 * size}, {target}, {where}, {what});")
                 return name(target, 0, 1)
+            case "h.csr.exchange", _:
+                given = ", ".join(render.value(expression(value_of(v))) for v in arguments)
+                target = self._temporary()
+                self.lines.append(f"EXCHANGE({target}, {given});")
+                return name(target, 0, 255)
             case str(), _:
                 raise Opaque(function)
         return self._floating([value_of(arg) for arg in arguments if arg is not self])
@@ -152,18 +162,15 @@ class Instruction(NamedTuple):
     source: str
 
 
-def operands(encoding: Encoding, mask: int) -> tuple[list[object], str]:
+def operands(encoding: Encoding, mask: int) -> tuple[list[Expr], str]:
     """What stands for them, and their slots."""
-    values: list[object] = []
+    values: list[Expr] = []
     slots = ""
     for field in encoding.operands:
         slot = "r" if field in REGISTERS else "i"
         place = f"op->{slot}[{slots.count(slot)}]"
-        if slot == "r":
-            values.append(place)
-        else:
-            low, high = (0, mask) if field in ADDRESSES else RANGES[field]
-            values.append(name(f"({render.holding(low, high)}){place}", low, high))
+        low, high = (0, BIN) if slot == "r" else (0, mask) if field in ADDRESSES else RANGES[field]
+        values.append(name(f"({render.holding(low, high)}){place}", low, high))
         slots += slot
     return values, slots
 
@@ -188,7 +195,7 @@ def ending(jump: Jump | None) -> str:
 
 
 def instructions(xlen: int) -> list[Instruction]:
-    """All that are native.  CSRs, traps and fences of translation stay with the plain engine."""
+    """All that are native.  CSRs (but for fcsr), traps and fences stay with the plain engine."""
     isa = Isa(xlen)
     known = functions(isa)
     sections = [section for letter in EXTENSIONS for section in (letter, f"{letter}{xlen}")]
@@ -196,7 +203,7 @@ def instructions(xlen: int) -> list[Instruction]:
         instruction(encoding, known[encoding.name], isa.mask)
         for section in sections
         for encoding in encodings(section)
-        if encoding.kind is not Kind.SYSTEM
+        if encoding.kind is not Kind.SYSTEM or "csr" in encoding.operands
     ]
 
 
