@@ -47,13 +47,11 @@ def backtrace(thread: Thread) -> Iterator[tuple[int, str]]:
     yield frame.pc, ""
     for depth in range(DEPTH):
         found = caller(app, frame)
-        if found is None:
+        if found is None or not executable(app, found.pc):
             if not depth:
                 yield from searched(app, frame.sp, thread.x[RA])
             return
         frame = found
-        if not executable(app, frame.pc):
-            return
         yield frame.inside, ""
 
 
@@ -65,6 +63,8 @@ def caller(app: App, frame: Frame) -> Frame | None:
     size = 0
     entry: int | None = None
     saved: dict[int, int] = {}
+    constants: dict[int, int] = {}
+    """In registers: a frame of more than 2 KiB is taken off sp by adding one."""
     try:
         for name, operands in instructions(app, start, frame.inside):
             if name == "addi" and operands[1:2] == (SP,):
@@ -72,6 +72,12 @@ def caller(app: App, frame: Frame) -> Frame | None:
                     size -= operands[2]
                 elif operands[0] == S0:  # a frame pointer: sp may vary
                     entry = frame.s0 - operands[2] + size
+            elif name == "lui":
+                constants[operands[0]] = signed(operands[1])
+            elif name in ("addi", "addiw") and operands[0] == operands[1] in constants:
+                constants[operands[0]] += operands[2]
+            elif name == "add" and operands[:2] == (SP, SP):
+                size += max(-constants.get(operands[2], 0), 0)
             elif name == "sd" and operands[1] == SP and operands[0] in (RA, S0):
                 saved.setdefault(operands[0], size - operands[2])
         if entry is None:
@@ -82,6 +88,11 @@ def caller(app: App, frame: Frame) -> Frame | None:
     except OSError:  # not mapped, or not readable
         return None
     return None if frame.ra is None else Frame(frame.ra, entry, s0, None)
+
+
+def signed(value: int) -> int:
+    """Of 64 bits."""
+    return value - (value >> 63 << 64)
 
 
 def beginning(app: App, pc: int) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 
 import pytest
 from conftest import Build
@@ -73,6 +75,8 @@ def test_deaths_harm_nobody_else(world: World, build: Build) -> None:
     ended = server.finish()
     assert ended.code == 139
     assert "segmentation fault: writing 0x10" in ended.err
+    names = re.findall(r"^    0x[0-9a-f]+ (\w+)\+", ended.err, re.MULTILINE)
+    assert names[:3] == ["answer", "main", "__libc_start_call_main"], "5 KiB of frame"
 
 
 def test_memory_comes_back(world: World, build: Build) -> None:
@@ -108,6 +112,20 @@ def test_programs_for_others(world: World, build: Build) -> None:
         found = world.minion("app", "--", world.files / "cut")
         assert found.code == 2
         assert found.err.count("\n") == 1
+
+
+def test_a_pipe_that_nobody_writes_to(world: World) -> None:
+    os.mkfifo(world.files / "fifo")
+    found = world.minion("app", "--", world.files / "fifo")
+    assert (found.code, found.err) == (2, f"minion: {world.files}/fifo: not a regular file\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_in_the_exit_status(world: World, build: Build, number: signal.Signals) -> None:
+    app = world.start(MINION, "app", "--", build("http"))
+    app.until("listening")
+    app.signal(number)
+    assert app.finish().code == 128 + number
 
 
 def test_wrong_names(world: World) -> None:
