@@ -22,6 +22,12 @@ class Hold:
         """Who was stopped: its registers are in the hart, and it goes on first."""
         self.stopped: Callable[[], None] = lambda: None
         """Tells the debugger."""
+        self.signalled: Callable[[int], None] = lambda _signal: None
+        """Tells it why, before that."""
+        self.attached: Callable[[], bool] = lambda: False
+        """Whether there is one."""
+        self._shown: tuple[Thread, int, int] | None = None
+        """A fault that it has seen: the thread, its pc, and the instructions retired by then."""
 
     @property
     def paused(self) -> bool:
@@ -47,6 +53,16 @@ class Hold:
 
     def restart(self) -> None:
         """Nothing: an app is started by its command."""
+
+    def fault(self, thread: Thread, signal: int) -> bool:
+        """Show a thread that is about to die; once: who lets it go on means it."""
+        here = (thread, thread.pc, thread.app.hart.instret)
+        if here == self._shown or not self.attached():
+            return False
+        self._shown = here
+        self.signalled(signal)
+        self.stop(thread)
+        return True
 
     def stop(self, thread: Thread) -> None:
         self.thread = thread

@@ -74,6 +74,9 @@ class Entry(Protocol):
     def stop(self, thread: Thread) -> None:
         """The engine has stopped for the debugger."""
 
+    def fault(self, thread: Thread, signal: int) -> bool:
+        """A fatal fault.  True: the debugger looks at it; False: it takes its course."""
+
 
 class App:
     """A process.

@@ -206,5 +206,7 @@ class Runner:
                 die(thread, SIGKILL, f"no memory left for apps, touching {tval:#x}")
                 return
         signal = SIGNALS.get(cause, SIGSEGV)
+        if app.hold is not None and app.hold.fault(thread, signal):
+            return
         what = f"{DOING[cause]} {tval:#x}" if cause in DOING else f"at {thread.pc:#x}"
         die(thread, signal, what)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import sys
 from array import array
 from pathlib import Path
 from types import FrameType
@@ -17,9 +16,12 @@ from minion.cli import client, runtime
 from minion.cli.assemble import Minion
 from minion.cli.options import Options, UsageError
 from minion.cli.runtime import Place
+from minion.cli.streams import open_standard_streams
 from minion.driver import abi
 from minion.sysproxy.operations import Op
 
+READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Of a FIFO nobody may ever write to."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -41,19 +43,6 @@ def app(args: argparse.Namespace) -> int:
     return run_private(target, options_of(args), args if close else None)
 
 
-def open_standard_streams() -> None:
-    """Where the shell has closed some, what is opened next would be taken for them."""
-    for fd in range(3):
-        try:
-            os.fstat(fd)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # the process's
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
-
-
 class Target:
     """What is to be run: an ELF file, or MODULE:FUNCTION if there is no such file."""
 
@@ -68,7 +57,7 @@ class Target:
         self.env = [setting if "=" in setting else f"{setting}={os.environ.get(setting, '')}"
                     for setting in env]  # fmt: skip
         try:
-            self.fd = os.open(os.devnull if self.module else name, os.O_RDONLY | os.O_CLOEXEC)
+            self.fd = os.open(os.devnull if self.module else name, READ)
         except OSError as error:
             raise UsageError(f"{name}: {error.strerror}") from None
 
@@ -86,6 +75,7 @@ def run_private(target: Target, options: Options, look_at: argparse.Namespace | 
     place = Place(f"app-{os.getpid()}")
     place.take()
     statuses: list[int] = []
+    signals: list[int] = []
     try:
         minion = Minion(Reactor(), options, place.listen(), os.fspath(place.control), place.name,
                         private_log(options))  # fmt: skip
@@ -107,7 +97,8 @@ def run_private(target: Target, options: Options, look_at: argparse.Namespace | 
             except OSError as error:
                 raise UsageError(f"{target.argv[0]}: {error.strerror}") from None
 
-            def stop(_number: int, _frame: FrameType | None) -> None:
+            def stop(number: int, _frame: FrameType | None) -> None:
+                signals.append(number)
                 minion.reactor.call_soon_threadsafe(kill)
 
             for number in SIGNALS:
@@ -116,12 +107,15 @@ def run_private(target: Target, options: Options, look_at: argparse.Namespace | 
                 minion.reactor.run()
             if look is not None:
                 look.close(statuses[0])
+                if look.unwritten:
+                    statuses[0] = statuses[0] or 1
             minion.drain()
         finally:
             minion.close()
     finally:
         place.remove()
-    return statuses[0]
+    killed = signals and statuses[0] == 128 + signal.SIGTERM
+    return 128 + signals[0] if killed else statuses[0]
 
 
 def run_on(name: str, target: Target) -> int:

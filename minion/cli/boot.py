@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TextIO
 
 from hypercalls.host.reactor import Reactor
 from minion.boot.machine import Engine, Machine, Setup
@@ -20,6 +19,7 @@ from minion.cli.boot_options import ISAS
 from minion.cli.engines import engine
 from minion.cli.options import RAM_MAX_MIB, RAM_MIN_MIB, Options, UsageError
 from minion.cli.profile import by_function, report
+from minion.cli.streams import Log, open_standard_streams
 from minion.cli.terminal import Terminal
 from minion.elf.image import ElfError
 from minion.fdt import emit
@@ -35,12 +35,15 @@ from minion.virt import DISKS
 
 FILE_MAX = 256 << 20
 """An image may be larger than RAM by what is not loaded: its debugging information."""
+UNWRITTEN = 1
+"""Output or log cannot be written."""
 INTERNAL = 70
 """EX_SOFTWARE."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def boot(args: argparse.Namespace) -> int:
+    open_standard_streams()
     check(args)
     isa = ISAS[args.isa]
     if args.dump_dtb:
@@ -92,7 +95,7 @@ def load_file(path: str) -> bytes:
     return data
 
 
-def choose_engine(args: argparse.Namespace, log: TextIO | None) -> Callable[[Hart], Engine]:
+def choose_engine(args: argparse.Namespace, log: Log | None) -> Callable[[Hart], Engine]:
     """Counting and logging are the interpreter's; else the fastest engine, or the one named."""
     if log is not None and args.profile:
         raise UsageError("--trace and --profile: one at a time")
@@ -102,13 +105,6 @@ def choose_engine(args: argparse.Namespace, log: TextIO | None) -> Callable[[Har
     if log is not None:
         return lambda hart: Tracer(hart, log.write)
     return Profiler if args.profile else engine(args.engine)
-
-
-def open_log(path: str) -> TextIO:
-    try:
-        return open(path, "w")
-    except OSError as error:
-        raise UsageError(f"--trace {path}: {error.strerror}") from None
 
 
 def disk(text: str) -> tuple[str, bool]:
@@ -138,8 +134,12 @@ class Run:
             limit=args.limit,
             terminal=terminal.size(),
         )
-        self.log = open_log(args.trace) if args.trace else None
+        self.log = Log("--trace", args.trace) if args.trace else None
+        self._deaf = False
+        """Standard output takes nothing any more."""
         self.machine = self._make(choose_engine(args, self.log))
+        if self.log is not None:
+            self.log.failed = self._unwritten
         engine = self.machine.engine
         self.profiler = engine if isinstance(engine, Profiler) else None
         self.machine.on_work = self.reactor.again
@@ -148,7 +148,7 @@ class Run:
     def _make(self, factory: Callable[[Hart], Engine]) -> Machine:
         args = self.args
         try:
-            return Machine(self.setup, factory, terminal.write, self._netdev())
+            return Machine(self.setup, factory, self._output, self._netdev())
         except ElfError as error:
             name = f"{args.bios}, {args.image}" if args.bios else args.image
             raise UsageError(f"{name}: {error}") from None
@@ -206,6 +206,22 @@ class Run:
             console = machine.console
             return Terminal(self.reactor, lambda: console.room, console.receive, self._leave)
         return Terminal(self.reactor, lambda: machine.room, machine.receive, self._leave)
+
+    def _output(self, data: bytes) -> None:
+        """The consoles'.  BrokenPipeError."""
+        if self._deaf:
+            return
+        try:
+            terminal.write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._deaf = True
+            self._unwritten(f"standard output: {error.strerror}")
+
+    def _unwritten(self, message: str) -> None:
+        self.machine.fault = message
+        self.machine.finish(UNWRITTEN)
 
     def _leave(self) -> None:
         """Ctrl-A x."""

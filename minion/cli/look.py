@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from typing import TextIO
 
 from hypercalls.host.reactor import Reactor
 from minion.app.hold import Hold
@@ -14,6 +13,7 @@ from minion.app.runner import Engine, Runner
 from minion.bus import Bus
 from minion.cli.options import UsageError
 from minion.cli.profile import by_function, report
+from minion.cli.streams import Log
 from minion.gdb.server import Server
 from minion.gdb.target import HartTarget
 from minion.hart.interpreter import Interpreter
@@ -21,6 +21,9 @@ from minion.hart.profile import Profiler
 from minion.hart.state import Hart
 from minion.hart.trace import Tracer
 from minion.ram import Ram
+
+UNWRITTEN = 1
+"""The exit status where the log cannot be written."""
 
 
 class Look:
@@ -43,15 +46,21 @@ class Look:
         self._ram = ram
         self._port: int | None = args.gdb
         self._profile: bool = args.profile
-        self._log: TextIO | None = None
+        self._log: Log | None = None
         self._server: Server | None = None
         self._profiler: Profiler | None = None
         self._app: App | None = None
+        self.unwritten = False
+        """The log is not whole."""
         if args.commit_log is not None:
-            try:
-                self._log = open(args.commit_log, "w")  # noqa: SIM115  # until `close`
-            except OSError as error:
-                raise UsageError(f"--commit-log {args.commit_log}: {error.strerror}") from None
+            self._log = Log("--commit-log", args.commit_log)
+            self._log.failed = self._unwritten
+
+    def _unwritten(self, message: str) -> None:
+        self.unwritten = True
+        print(f"minion: {message}", file=sys.stderr)
+        if self._app is not None:
+            self._app.exit(UNWRITTEN)
 
     def engine(self, hart: Hart) -> Engine:
         if self._log is not None:
@@ -77,6 +86,8 @@ class Look:
             reason = os.strerror(error.errno or 0)
             raise UsageError(f"--gdb {self._port}: {reason}") from None
         hold.stopped = self._server.stopped
+        hold.signalled = target.signalled
+        hold.attached = self._server.attached
         app.hold = hold
         runner.replace(app, target)
         print(f"minion: waiting for gdb: target remote 127.0.0.1:{self._port}", file=sys.stderr)

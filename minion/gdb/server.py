@@ -160,6 +160,9 @@ class Server:
         self._client = None
         self._disconnected()
 
+    def attached(self) -> bool:
+        return self._client is not None
+
     def stopped(self) -> None:
         if self._client is not None:
             self._client.stopped()

@@ -250,7 +250,8 @@ class Stub:
             self._target.reset()
             return OK
         if command in (b"quit", b"q"):
-            return self._kill(b"")
+            self._target.kill()
+            return OK
         return b"monitor knows: reset, quit\n".hex().encode()
 
 

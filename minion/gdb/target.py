@@ -70,8 +70,10 @@ class HartTarget:
         self._breaks: set[int] = set()
         self._watches: set[Watch] = set()
         self._stepping = False
-        self._leaving = False
-        """The instruction at pc is the one that was stopped at: nothing stops it again."""
+        self._leaving: int | None = None
+        """The pc that was stopped at: nothing stops the instruction there again."""
+        self._trapped: int | None = None
+        """The pc of a step that ended in a trap for the monitor, which may repeat it."""
         self._why = f"T{SIGTRAP:02x}thread:1;"
 
     # -- as an engine
@@ -80,12 +82,13 @@ class HartTarget:
         if self._stepping:
             self._stepping = False
             return self._step()
-        if self._leaving:
-            self._leaving = False
-            if self._breaks or self._watches:
-                stop = self._unwatched_step()
-                if stop != Stop.LIMIT:
-                    return self._stopped(stop)
+        leaving, self._leaving = self._leaving == self.hart.pc, None
+        if leaving and (self._breaks or self._watches):
+            stop = self._unwatched_step()
+            if stop == Stop.MONITOR:  # a page fault: the same instruction comes again
+                self._leaving = self.hart.pc
+            if stop != Stop.LIMIT:
+                return self._stopped(stop)
         return self._stopped(self._watched(limit) if self._watches else self._engine.run(limit))
 
     def _stopped(self, stop: Stop) -> Stop:
@@ -97,9 +100,12 @@ class HartTarget:
         """One instruction, without interrupts, as in QEMU: a timer would be in each step's way."""
         hart = self.hart
         self._why = f"T{SIGTRAP:02x}thread:1;"
+        trapped, self._trapped = self._trapped, None
+        if trapped not in (None, hart.pc):  # a system call was carried out, or a trap was taken
+            return Stop.BREAK
         hart.waiting = False  # wfi may end at any time
         hart.enabled = 0
-        leaving, self._leaving = self._leaving, False
+        leaving, self._leaving = self._leaving == hart.pc, None
         if self._watches and not leaving:
             stop = self._watched(1)
         else:
@@ -107,6 +113,10 @@ class HartTarget:
         hart.context_changed()
         if stop == Stop.HALT:  # the end, or a reset: then the next instruction is the step
             self._stepping = True
+            return stop
+        if stop == Stop.MONITOR:
+            self._stepping, self._trapped = True, hart.pc
+            self._leaving = hart.pc if leaving else None
             return stop
         return Stop.BREAK
 
@@ -264,7 +274,7 @@ class HartTarget:
     def resume(self, addr: int | None, step: bool) -> None:
         if addr is not None:
             self.set_register(32, addr.to_bytes(8, "little")[: self.hart.isa.xlen // 8])
-        self._stepping, self._leaving = step, True
+        self._stepping, self._leaving, self._trapped = step, self.hart.pc, None
         self._control.paused = False
         self._wake()
 
@@ -277,6 +287,10 @@ class HartTarget:
             self._why = f"T{SIGINT:02x}thread:1;"
             self.hart.stop(Stop.BREAK)
             self._wake()
+
+    def signalled(self, signal: int) -> None:
+        """The next stop is due to a signal, by Linux's number."""
+        self._why = f"T{signal:02x}thread:1;"
 
     def reason(self) -> str:
         return self._why

@@ -62,16 +62,41 @@ def test_gdb(world: World, build: Build) -> None:
     commands = [
         f"target remote 127.0.0.1:{port}", "break main", "continue", "info registers a0",
         "x/s *(char **)($a1 + 8)", "delete", "watch *(int *)&sink", "stepi", "delete", "continue",
-        "info registers pc",
+        "x/i $pc", "continue", "info registers pc",
     ]  # fmt: skip
     argv = [part for command in commands for part in ("-ex", command)]
     found = world.run("gdb-multiarch", "-q", "-nx", "-batch", program, *argv)
     assert re.search(r"a0 +0x2", found.out), found.out + found.err
     assert '"null"' in found.out
+    assert "SIGSEGV" in found.out, "it stops where it would die"
+    assert re.search(r"=> 0x[0-9a-f]+ <main\+", found.out)
     assert "exited with code 0213" in found.out  # 139, in octal
     ended = app.finish()
     assert ended.code == 139
     assert "segmentation fault: reading 0x10" in ended.err
+
+
+def test_gdb_steps_over_system_calls(world: World, build: Build) -> None:
+    if shutil.which("gdb-multiarch") is None:
+        pytest.skip("gdb-multiarch is not installed (make setup-programs)")
+    port = free_port()
+    program = build("args")
+    app = world.start(MINION, "app", "--gdb", str(port), "--", program)
+    commands = [f"target remote 127.0.0.1:{port}", "break write", "continue", "delete", "stepi 12",
+                "x/i $pc", "detach"]  # fmt: skip
+    argv = [part for command in commands for part in ("-ex", command)]
+    found = world.run("gdb-multiarch", "-q", "-nx", "-batch", program, *argv)
+    assert "=> 0x" in found.out, found.err
+    assert "ecall" not in found.out
+    assert app.finish().code == 42
+
+
+def test_a_commit_log_on_a_full_disk(world: World, build: Build) -> None:
+    found = world.minion("app", "--commit-log", "/dev/full", "--", build("args"))
+    assert (found.code, found.err) == (
+        1,
+        "minion: --commit-log /dev/full: No space left on device\n",
+    )
 
 
 def test_gdb_stops_threads(world: World, build: Build) -> None:
