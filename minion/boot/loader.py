@@ -78,6 +78,25 @@ def read(data: bytes, isa: Isa, raw_addr: int) -> Program:
     return Program(pieces, pieces[0].addr if entry is None else entry, image.symbols, image)
 
 
+def drop_headers(program: Program, ram: Ram) -> None:
+    """ld puts the file's own headers, and a note, in front of what -Ttext=0x80000000 places.
+
+    What of their segment lies below RAM is left out; QEMU, too, loads it into nothing.
+    """
+    image = program.image
+    headers = None if image is None or image.phdr_addr is None else image.physical(image.phdr_addr)
+    if headers is None:
+        return
+    kept = []
+    for piece in program.pieces:
+        below = min(ram.base, piece.end) - piece.addr
+        if piece.addr <= headers < ram.base and not 0 <= program.entry - piece.addr < below:
+            piece = Piece(piece.addr + below, piece.data[below:], piece.size - below)
+        if piece.size:
+            kept.append(piece)
+    program.pieces = kept or program.pieces
+
+
 def check(programs: Sequence[Program], ram: Ram) -> None:
     """ElfError unless all of it fits into RAM side by side."""
     pieces = sorted((p for program in programs for p in program.pieces), key=lambda p: p.addr)

@@ -20,12 +20,14 @@ from minion.boot.tree import board_tree
 from minion.devices import finisher
 from minion.devices.finisher import Finisher
 from minion.fdt import emit
+from minion.hart import privilege
 from minion.hart.config import RV64, Isa
 from minion.hart.cost import DEFAULT, Cost
-from minion.hart.csr import MCAUSE, MEPC, MTVAL
-from minion.hart.fields import M
+from minion.hart.csr import MCAUSE, MEPC, MTVAL, MTVEC
+from minion.hart.fields import Cause, M
 from minion.hart.htif import Htif
 from minion.hart.state import Hart, Stop
+from minion.hart.trace import NAMES
 from minion.netdev.api import Netdev
 from minion.virt import DISKS, Virt, with_mmio
 
@@ -124,6 +126,8 @@ class Machine:
         if setup.bios:
             addr = loader.next_stage(self.programs[0].end, setup.isa.xlen)
             self.programs.append(loader.read(setup.image, setup.isa, addr))
+        for program in self.programs:
+            loader.drop_headers(program, ram)
         loader.check(self.programs, ram)
         self.tree = emit(board_tree(setup.isa, ram.size, setup.bootargs))
         used_to = max(program.end for program in self.programs)
@@ -153,6 +157,7 @@ class Machine:
         tree[:] = self.tree
         self.virt.reset()
         self.hart.reset(ROM)
+        self.hart.monitor = True
         self.hart.mmu.code_changed()
 
     def finish(self, status: int) -> None:
@@ -223,6 +228,8 @@ class Machine:
             if self.debugger is not None:
                 self.debugger.stopped()
             return None
+        if stop == Stop.MONITOR:
+            self._first_trap()
         if self._reset:
             self._reset = False
             self.power_on()
@@ -230,6 +237,34 @@ class Machine:
             code = self._htif.exit_code
             self.status = code & 0xFF or int(code != 0)
         return None if self.status is not None else 0
+
+    def _first_trap(self) -> None:
+        """The first one into M mode: where it would be lost, for want of a handler, it is told."""
+        hart = self.hart
+        if hart.csr.read(MTVEC) >> 2:
+            hart.monitor = False
+            privilege.enter(hart, hart.trap)
+            return
+        cause, tval = hart.trap.cause, hart.trap.tval
+        interrupt = cause >> hart.isa.xlen - 1
+        name = f"interrupt {cause & 0xFF}" if interrupt else NAMES[Cause(cause)].replace("_", " ")
+        came = f", ra {self._where(hart.x[1])}" if hart.pc == tval else ""
+        self.fault = (
+            f"a trap, and no handler (mtvec is 0): {name} at {self._where(hart.pc)}, "
+            f"mtval {tval:#x}{came}"
+        )
+        if self.debugger is None:
+            self.finish(STUCK_STATUS)
+        else:  # which looks at it; to go on is to trap again
+            self.paused = True
+            self.debugger.stopped()
+
+    def _where(self, addr: int) -> str:
+        """An address, with its symbol."""
+        for program in self.programs:
+            if program.symbols.lookup(addr) is not None:
+                return f"{addr:#x} {program.symbols.describe(addr)}"
+        return f"{addr:#x}"
 
     def _check_stuck(self) -> None:
         """Nothing but traps: the handler traps itself, and in M mode nothing will change that."""

@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
 import termios
@@ -143,11 +144,70 @@ def test_a_file_and_nothing_as_input(tmp_path: Path) -> None:
 
 
 def test_a_jump_into_nowhere(tmp_path: Path) -> None:
-    result = boot(program(tmp_path, {0x00: 0x40000537, 0x04: 0x00050067}))
+    """Nobody has a handler: where it came from is told before it is lost."""
+    result = boot(program(tmp_path, {0x00: 0x40000537, 0x04: 0x000500E7}))
     assert result.returncode == 70
     assert result.stderr == (
-        b"minion: stuck: the trap handler at 0x0 traps itself (mcause 1, mepc 0x0, mtval 0x0)\n"
+        b"minion: a trap, and no handler (mtvec is 0): instruction access fault at 0x40000000, "
+        b"mtval 0x40000000, ra 0x80000008\n"
     )
+
+
+def test_a_handler_that_traps(tmp_path: Path) -> None:
+    code = {0x00: 0x40000537, 0x04: 0x30551073, 0x08: 0x00000073}  # csrw mtvec, a0; ecall
+    result = boot(program(tmp_path, code))
+    assert result.returncode == 70
+    assert result.stderr == (
+        b"minion: stuck: the trap handler at 0x40000000 traps itself "
+        b"(mcause 1, mepc 0x40000000, mtval 0x40000000)\n"
+    )
+
+
+def test_a_first_trap_that_is_handled(tmp_path: Path) -> None:
+    code = {
+        0x00: 0x00000517, 0x04: 0x02050513, 0x08: 0x30551073,  # la a0, 0x20; csrw mtvec, a0
+        0x0C: 0x00000073, 0x20: 0x00100737, 0x24: 0x000057B7,  # ecall; there: pass
+        0x28: 0x55578793, 0x2C: 0x00F72023, 0x30: 0x0000006F,
+    }  # fmt: skip
+    result = boot(program(tmp_path, code))
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_headers_in_front_of_what_ttext_places(tmp_path: Path) -> None:
+    """Below RAM, as ld makes them; with the entry there, too, it is something else."""
+    code = image(WRITER)
+    size = code.index((0x10000537).to_bytes(4, "little"))
+    data = bytearray(code[:size] + code[size : size + 16])
+    fields = (0, BASE - size, BASE - size, len(data), len(data))
+    struct.pack_into("<5Q", data, 64 + 8, *fields)
+    struct.pack_into("<H", data, 56, 1)
+    path = tmp_path / "program.elf"
+    path.write_bytes(data)
+    result = boot("--limit", "100", str(path))
+    assert (result.returncode, result.stdout[:3]) == (124, b"UUU"), result.stderr
+    struct.pack_into("<Q", data, 24, BASE - 16)
+    path.write_bytes(data)
+    assert b"for Linux? see minion app" in boot(str(path)).stderr
+
+
+@pytest.mark.parametrize("options", [[], ["--trace", "/dev/full"]])
+def test_a_full_disk(tmp_path: Path, options: list[str]) -> None:
+    command = [*MINION, *options, program(tmp_path, WRITER)]
+    with open("/dev/full", "wb") as full, open(os.devnull, "wb") as null:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=null if options else full,
+                              stderr=subprocess.PIPE, timeout=TIMEOUT_S)  # fmt: skip
+    name = " ".join(options) or "standard output"
+    assert done.stderr == f"minion: {name}: No space left on device\n".encode()
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_closed_streams(tmp_path: Path, closed: str) -> None:
+    ends = {0x0C: 0x00100737, 0x10: 0x000057B7, 0x14: 0x55578793, 0x18: 0x00F72023, 0x1C: 0x6F}
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *MINION, program(tmp_path, WRITER | ends)]
+    done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == (b"" if ">&-" in closed else b"U")
 
 
 @pytest.mark.parametrize("rest", [BUSY, ASLEEP])

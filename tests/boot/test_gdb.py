@@ -13,10 +13,16 @@ from rig import ENGINES
 
 from minion.gdb.packets import unescape
 from minion.gdb.target import POINTS
+from minion.hart.csr import MTVEC
 
 PC = 32
 END = 6 + RAN + 5
 """Instructions to the end: a store to the finisher ends the machine with the block it is in."""
+
+
+class Debugger:
+    def stopped(self) -> None:
+        """Who sends commands here waits for the machine."""
 
 
 @pytest.fixture(params=ENGINES)
@@ -273,7 +279,23 @@ def test_a_reset_by_the_monitor(session: Session) -> None:
     assert session.send("c") == "T05thread:1;swbreak:;", "breakpoints outlive a reset"
     assert bytes.fromhex(session.send("qRcmd," + b"help".hex())).startswith(b"monitor knows")
     assert session.send("qRcmd,zz") == "E16"
-    assert session.send("qRcmd," + b"quit".hex()) == "W00"
+    assert session.send("qRcmd," + b"quit".hex()) == "OK"
+
+
+def test_a_step_into_a_handler() -> None:
+    """Also the first one, which the machine sees; and again, where there is none."""
+    session = Session(PROGRAM | {0x0C: 0x00000073})
+    session.to(BASE + 0x0C)
+    session.hart.csr.write(MTVEC, HANDLER)
+    assert session.send("s") == "T05thread:1;"
+    assert session.hart.pc == HANDLER
+    session = Session(PROGRAM | {0x0C: 0x00000073})
+    session.machine.debugger = Debugger()
+    session.to(BASE + 0x0C)
+    for packet in ("s", "c", "s"):
+        assert session.send(packet) == "T05thread:1;"
+        assert session.hart.pc == BASE + 0x0C
+        assert "machine ecall at 0x8000000c" in session.machine.fault
 
 
 def test_going_away(session: Session) -> None:
