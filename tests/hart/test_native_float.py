@@ -1,4 +1,4 @@
-"""The native engine's floating point against softfloat's integers: results and flags, in each mode.
+"""The native engine's floating point against softfloat's integers: results and flags, any mode.
 
 There is nothing it leaves to the plain engine but modes that are none.
 """

@@ -49,7 +49,7 @@ static inline bool FP(sum_is_exact)(FP_NUMBER x, FP_NUMBER y, FP_NUMBER sum)
 }
 
 /* Whether x * y is product exactly, if it is less than a unit in the last place off, so little
- * that the lower halves of the integers tell.  The product is normal; so is a factor, at least, and
+ * that the lower halves of the integers tell.  The product is normal, and so is a factor at least;
  * the shift is not more than a fraction's width and one. */
 static inline bool FP(product_is_exact)(FP_NUMBER x, FP_NUMBER y, FP_NUMBER product)
 {
