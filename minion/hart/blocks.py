@@ -87,6 +87,8 @@ class Blocks(Generic[T]):
         """Called when a store has changed code, the current block's perhaps."""
         self.on_forget: list[Callable[[], None]] = []
         """Called when the maps are emptied."""
+        self.on_mark: list[Callable[[], None]] = []
+        """Called when what was no code before has become code."""
         h.mmu.on_flush.append(self._flush)
         h.mmu.on_fence.append(self._fence)
 
@@ -197,7 +199,22 @@ class Blocks(Generic[T]):
 
     def _mark(self, paddr: int, size: int) -> None:
         """These bytes of a page are code."""
-        self._page(paddr).granules |= granules(paddr & OFFSET, size)
+        page, marked = self._page(paddr), granules(paddr & OFFSET, size)
+        if marked & ~page.granules:
+            page.granules |= marked
+            for function in self.on_mark:
+                function()
+
+    def beside(self, addr: int) -> tuple[int, int] | None:
+        """Of a virtual page that has just been stored to, and is watched for code only: that.
+
+        What h.writes would have for it, and a bit for each granule that is code: what is beside
+        them may be stored to unseen, until on_mark.
+        """
+        paddr = self._h.mmu.watched_by(addr, self._stored)
+        if paddr is None:
+            return None
+        return paddr - self._h.mmu.ram.base - addr, self._pages[paddr // PAGE].granules
 
     def _unchanged(self, held: Held[T], span: memoryview) -> bool:
         if held.generation != self._generation:

@@ -60,6 +60,8 @@ class Mmu:
         """Called when code may have changed unseen: fence.i."""
         self.on_watch: list[Callable[[int], None]] = []
         """Called when stores to a virtual page are no longer to be made unseen."""
+        self.on_watcher: list[Callable[[], None]] = []
+        """Called when any page has one watcher more."""
 
     def switch(self) -> None:
         """Choose the tables for the hart's present mode."""
@@ -103,6 +105,8 @@ class Mmu:
                 del writes[virtual]
                 for function in self.on_watch:
                     function(virtual)
+        for watched in self.on_watcher:
+            watched()
 
     def unwatch(self, addr: int, watcher: Watcher) -> None:
         page = addr >> SHIFT
@@ -110,6 +114,15 @@ class Mmu:
         watchers.remove(watcher)
         if not watchers:
             del self._watchers[page]
+
+    def watched_by(self, addr: int, watcher: Watcher) -> int | None:
+        """The physical address, if nothing but this watcher keeps a page out of h.writes.
+
+        For a virtual address that has just been stored to.
+        """
+        paddr = self.translate(addr, Access.STORE, self._data_priv)
+        alone = self._watchers.get(paddr >> SHIFT) == [watcher]
+        return paddr if alone and self._h.pmp.whole(paddr) else None
 
     def load(self, addr: int, size: int) -> int:
         """`size` bytes at a virtual address, unsigned.  Raises Trap."""

@@ -377,3 +377,47 @@ def test_rv32_wraps_around(engine: str) -> None:
     h.x[5] = 0xFFFF_FFFC
     run.run(1)
     assert (h.csr.value[MCAUSE], h.csr.value[MTVAL]) == (Cause.LOAD_ACCESS, 4)
+
+
+def test_stores_beside_code(engine: str) -> None:
+    """In a page of code, next to it and into it: what is not code may be stored to at any time."""
+
+    def code(asm: Assembler) -> None:
+        asm.put("addi", 10, 0, 0)
+        asm.put("sd", 10, 9, 0)  # the loop: a counter beside the code
+        asm.put("ld", 10, 9, 0)
+        asm.put("addi", 10, 10, 1)
+        asm.put("bne", 10, 11, -12)
+        asm.put("sw", 12, 8, 0)  # over the end of the loop: it ends for good
+        asm.put("jal", 0, -20)
+
+    machine = program(code)
+    run, h = start(machine, engine)
+    h.x[8], h.x[9], h.x[11] = BASE + 16, BASE + 0x100, 1000
+    h.x[12] = 0x0000_0073  # ecall
+    assert run.run(100_000) is Stop.LIMIT
+    assert h.csr.value[MCAUSE] == Cause.ECALL_M
+    assert h.csr.value[MEPC] == BASE + 16
+    assert machine.ram.view[0x100:0x108] == (1000).to_bytes(8, "little")
+
+
+def test_code_grows_where_stores_went(engine: str) -> None:
+    """What was data beside code becomes code, and is then stored to."""
+
+    def code(asm: Assembler) -> None:
+        asm.put("sw", 12, 9, 0)
+        asm.put("sw", 13, 9, 4)
+        asm.put("jalr", 1, 9, 0)
+        asm.put("addi", 12, 14, 0)
+        asm.put("jal", 0, -16)
+
+    machine = program(code)
+    run, h = start(machine, engine)
+    words = Assembler(machine.hart.isa)
+    for amount in (1, 100):
+        words.put("addi", 10, 10, amount)
+    words.put("jalr", 0, 1, 0)
+    one, hundred, back = [int.from_bytes(words.code[n : n + 4], "little") for n in (0, 4, 8)]
+    h.x[9], h.x[12], h.x[13], h.x[14] = BASE + 0x200, one, back, hundred
+    assert run.run(7 * 11) is Stop.LIMIT
+    assert h.x[10] == 1 + 10 * 100

@@ -23,6 +23,12 @@ class Page:
 class Pages(Address):
     def __getitem__(self, index: int) -> Page: ...
 
+class Beside(Page):
+    code: list[int]
+
+class Besides(Address):
+    def __getitem__(self, index: int) -> Beside: ...
+
 class State(Address):
     x: Sequence[int]
     f: Sequence[int]
@@ -41,6 +47,7 @@ class State(Address):
     table: Table
     reads: Pages
     writes: Pages
+    besides: Besides
 
 class Buffer:
     def __buffer__(self, flags: int) -> memoryview: ...
@@ -56,6 +63,8 @@ class Ffi:
     @overload
     def new(self, declaration: Literal["struct page[]"], initial: int) -> Pages: ...
     @overload
+    def new(self, declaration: Literal["struct beside[]"], initial: int) -> Besides: ...
+    @overload
     def new(self, declaration: Literal["struct hart *"]) -> State: ...
     def cast(self, declaration: str, value: Address) -> Address: ...
     def from_buffer(self, buffer: memoryview) -> Address: ...
@@ -68,6 +77,7 @@ class Library:
     PLAIN_OP: int
     FIRST: int
     PAGES: int
+    BESIDES: int
     MISSING: int
     SHORT: int
     PLAIN: int
@@ -80,6 +90,7 @@ class Library:
     def forget(self, table: Table) -> None: ...
     def drop(self, pages: Pages, number: int) -> None: ...
     def drop_all(self, pages: Pages) -> None: ...
+    def drop_besides(self, besides: Besides) -> None: ...
 
 ffi: Ffi
 lib: Library

@@ -72,11 +72,29 @@ void drop_all(struct page *pages)
         pages[at].number = NOWHERE;
 }
 
+void drop_besides(struct beside *besides)
+{
+    for (int at = 0; at < BESIDES; at++)
+        besides[at].number = NOWHERE;
+}
+
 /* Where an access goes that lies in one page of RAM; NULL otherwise. */
 static inline char *in_ram(const struct page *pages, uint64_t addr, unsigned size)
 {
     const struct page *page = &pages[(addr >> 12) % PAGES];
     if (page->number != addr >> 12 || (addr & 0xfff) > 0x1000 - size)
+        return NULL;
+    return (char *)(uintptr_t)(page->ram + addr);
+}
+
+/* The same of a store beside code. */
+static inline char *beside_code(const struct beside *besides, uint64_t addr, unsigned size)
+{
+    const struct beside *page = &besides[(addr >> 12) % BESIDES];
+    unsigned first = addr >> 4 & 255, last = (addr + size - 1) >> 4 & 255;
+    if (page->number != addr >> 12 || (addr & 0xfff) > 0x1000 - size)
+        return NULL;
+    if ((page->code[first / 64] >> first % 64 | page->code[last / 64] >> last % 64) & 1)
         return NULL;
     return (char *)(uintptr_t)(page->ram + addr);
 }
@@ -123,13 +141,25 @@ static inline bool exchange(
 /* The instruction has to be the caller's. */
 #define LEAVE(where) do { h->addr = (where); goto plain; } while (0)
 
-#define AT(pages, pointer, bits, where) \
+#define READABLE(pointer, bits, where) \
     char *pointer; \
     do { \
         uint64_t at_ = (where); \
-        pointer = in_ram(pages, at_, (bits) / 8); \
+        pointer = in_ram(h->reads, at_, (bits) / 8); \
         if (__builtin_expect(!pointer, 0)) \
             LEAVE(at_); \
+    } while (0)
+
+#define WRITABLE(pointer, bits, where) \
+    char *pointer; \
+    do { \
+        uint64_t at_ = (where); \
+        pointer = in_ram(h->writes, at_, (bits) / 8); \
+        if (__builtin_expect(!pointer, 0)) { \
+            pointer = beside_code(h->besides, at_, (bits) / 8); \
+            if (!pointer) \
+                LEAVE(at_); \
+        } \
     } while (0)
 
 #define ALIGNED(bits, where) \
@@ -140,12 +170,12 @@ static inline bool exchange(
     do { uint##bits##_t got_; memcpy(&got_, pointer, (bits) / 8); target = got_; } while (0)
 
 #define LOAD(bits, target, where) \
-    AT(h->reads, target##_at, bits, where); \
+    READABLE(target##_at, bits, where); \
     GET(bits, target, target##_at)
 
 #define STORE(bits, where, what) \
     do { \
-        AT(h->writes, to_, bits, where); \
+        WRITABLE(to_, bits, where); \
         uint##bits##_t put_ = (uint##bits##_t)(what); \
         memcpy(to_, &put_, (bits) / 8); \
     } while (0)
@@ -153,7 +183,7 @@ static inline bool exchange(
 /* The store that follows finds what the load has found. */
 #define AMO(bits, target, where) \
     ALIGNED(bits, where); \
-    AT(h->writes, target##_at, bits, where); \
+    WRITABLE(target##_at, bits, where); \
     GET(bits, target, target##_at)
 
 #define LOAD_RESERVED(bits, target, where) \
@@ -167,7 +197,7 @@ static inline bool exchange(
     uint64_t target = 1; \
     ALIGNED(bits, where); \
     if (h->reserved_size == (bits) / 8 && h->reserved_addr == (where)) { \
-        AT(h->writes, to_, bits, where); \
+        WRITABLE(to_, bits, where); \
         uint##bits##_t old_, new_ = (uint##bits##_t)(what); \
         memcpy(&old_, to_, sizeof old_); \
         if (old_ == (uint##bits##_t)h->reserved_value) { \

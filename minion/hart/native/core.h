@@ -44,6 +44,13 @@ struct page {
     uint64_t ram;  /* What to add to a virtual address to have a pointer. */
 };
 
+/* Pages that also hold code: stores elsewhere in them are as good as any. */
+struct beside {
+    uint64_t number;
+    uint64_t ram;
+    uint64_t code[4];  /* A bit for each 16 bytes of which some are code. */
+};
+
 struct hart {
     uint64_t x[33];
     uint64_t f[32];
@@ -63,9 +70,10 @@ struct hart {
     struct table *table;
     struct page *reads;
     struct page *writes;
+    struct beside *besides;
 };
 
-enum { PAGES = 4096 };
+enum { PAGES = 4096, BESIDES = 64 };
 enum {
     MISSING,  /* The table has no block at pc. */
     SHORT,    /* The block at pc is longer than what is left. */
@@ -81,3 +89,4 @@ int put(struct table *table, struct block *block);
 void forget(struct table *table);
 void drop(struct page *pages, uint64_t number);
 void drop_all(struct page *pages);
+void drop_besides(struct beside *besides);

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
+from minion.hart.encoding import Kind
 from minion.hart.interpreter import Block, Interpreter, supervise
 from minion.hart.mmu import MODES, SHIFT
 from minion.hart.native._core import ffi, lib
@@ -20,7 +21,7 @@ from minion.hart.state import Hart, Stop
 from minion.hart.trap import Trap
 
 if TYPE_CHECKING:
-    from minion.hart.native._core import Address, Pages, State, Table
+    from minion.hart.native._core import Address, Besides, Pages, State, Table
 
 SLICE: Final = 1 << 16
 """Instructions between looks at what another thread may have changed."""
@@ -117,6 +118,8 @@ class Window:
         self.writes: Pages = ffi.new("struct page[]", lib.PAGES)
         lib.drop_all(self.reads)
         lib.drop_all(self.writes)
+        self.besides: Besides = ffi.new("struct beside[]", lib.BESIDES)
+        self.forget_besides()
 
     def learn(self, number: int, ram: int) -> None:
         """What the plain engine knows of a page; ram: where that is in memory."""
@@ -124,8 +127,16 @@ class Window:
             delta = known.get(number)
             if delta is not None:
                 page = pages[number % lib.PAGES]
-                page.number = number
-                page.ram = ram + delta & MASK
+                page.number, page.ram = number, ram + delta & MASK
+
+    def learn_beside(self, number: int, ram: int, code: int) -> None:
+        """A page that can be stored to but where there is code; ram: what delta is above."""
+        page = self.besides[number % lib.BESIDES]
+        page.number, page.ram = number, ram & MASK
+        page.code = [code >> 64 * n & MASK for n in range(4)]
+
+    def forget_besides(self) -> None:
+        lib.drop_besides(self.besides)
 
 
 class Native:
@@ -135,6 +146,8 @@ class Native:
         self._blocks = self._plain.blocks
         self._blocks.on_forget.append(self._forget)
         self._blocks.on_change.append(self._changed)
+        self._blocks.on_mark.append(self._forget_besides)
+        hart.mmu.on_watcher.append(self._forget_besides)
         hart.mmu.on_flush.append(self._windows_changed)
         hart.mmu.on_watch.append(self._watched)
         self._code = Code(hart.isa.xlen)
@@ -173,7 +186,8 @@ class Native:
         self._budget = s.left = min(left, SLICE)
         s.cycles, s.pc, s.block = 0, self.hart.pc, ffi.NULL
         context, window = self._context(), self._window()
-        s.table, s.reads, s.writes = context.table, window.reads, window.writes
+        s.table, s.reads = context.table, window.reads
+        s.writes, s.besides = window.writes, window.besides
         self._give()
         while True:
             if self._run(s) == lib.PLAIN:
@@ -183,7 +197,7 @@ class Native:
                 trap = self._one(block, s.index)
                 if trap is not None or self._cut:
                     return trap
-                window.learn(s.addr >> SHIFT, self._ram)
+                self._learn(window, s.addr, block.straight.code[s.index].kind)
                 s.index += 1
                 self._give()
                 continue
@@ -289,6 +303,16 @@ class Native:
 
     # -- tables
 
+    def _learn(self, window: Window, addr: int, kind: Kind) -> None:
+        """What the plain engine has found out about a page."""
+        h, page = self.hart, addr >> SHIFT
+        window.learn(page, self._ram)
+        if kind in (Kind.STORE, Kind.AMO) and page not in h.writes:
+            found = self._blocks.beside(addr)
+            if found is not None:
+                delta, code = found
+                window.learn_beside(page, self._ram + delta, code)
+
     def _context(self) -> Context:
         context = self.hart.context
         found = self._contexts.get(context)
@@ -314,6 +338,10 @@ class Native:
 
     def _windows_changed(self) -> None:
         self._windows.clear()
+
+    def _forget_besides(self) -> None:
+        for window in self._windows.values():
+            window.forget_besides()
 
     def _watched(self, page: int) -> None:
         for window in self._windows.values():
