@@ -34,7 +34,7 @@ from minion.hart.csr import MCOUNTEREN, SATP, SCOUNTEREN
 from minion.hart.fields import FS, Cause, U
 from minion.hart.state import Hart, Stop
 
-TICK_NS: Final = 1_000_000
+TICK_NS: Final = 250_000
 TURN_MIN: Final = 200
 TURN_MAX: Final = 2_000_000
 """Instructions per turn of a thread: adapted so that a turn takes about a tick."""
