@@ -71,6 +71,10 @@ class File:
         """The answer for the argument, if there is one.  ENOTTY."""
         raise OSError(25, "not a terminal")
 
+    def set_terminal(self, _request: int, _termios: bytes, /) -> None:
+        """TCSETS and its like.  ENOTTY."""
+        raise OSError(25, "not a terminal")
+
     @property
     def size_bytes(self) -> int:
         return 0

@@ -7,6 +7,7 @@ import os
 import select
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from errno import EAGAIN, ENOSPC
 from typing import Final
 
@@ -19,6 +20,7 @@ PIPE_BUF: Final = 4096
 TTYAUX_MAJOR: Final = 5
 """/dev/tty and /dev/ptmx: what they open depends on who opens."""
 TCGETS, TIOCGWINSZ = 0x5401, 0x5413
+TCSETS: Final = 0x5402
 SIZES: Final = {TCGETS: 36, TIOCGWINSZ: 8}
 """The same structures on riscv64 and on all hosts with asm-generic's."""
 
@@ -60,6 +62,9 @@ class HostFile(File):
         self._plain = stat.S_ISREG(self.mode)
         self._flags = os.RWF_NOWAIT if stat.S_ISSOCK(self.mode) else 0
         self._never_waits = self._never_waits or self._plain
+        terminal = os.isatty(self._fd)
+        self._modes = fcntl.ioctl(self._fd, TCGETS, bytes(SIZES[TCGETS])) if terminal else b""
+        self._modes_changed = False
 
     def _event(self, _mask: int) -> None:
         self._interest.drop()  # once: told again when somebody finds it not ready again
@@ -112,8 +117,16 @@ class HostFile(File):
             return super().ioctl(request)
         return fcntl.ioctl(self._fd, request, bytes(SIZES[request]))
 
+    def set_terminal(self, request: int, termios: bytes, /) -> None:
+        fcntl.ioctl(self._fd, request, termios)
+        self._modes_changed = True
+
     def close(self) -> None:
+        """A terminal gets its modes back: an app may have died with them."""
         self._interest.drop()
+        if self._modes_changed:
+            with suppress(OSError):  # it has gone
+                fcntl.ioctl(self._fd, TCSETS, self._modes)
         os.close(self._fd)
 
 

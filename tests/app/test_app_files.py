@@ -7,6 +7,7 @@ import pty
 import socket
 import struct
 import tempfile
+import termios
 from collections.abc import Callable
 from errno import EINVAL, ELOOP, EMFILE
 from itertools import pairwise
@@ -15,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from hypercalls.host.reactor import Reactor
+from minion.app.calls.files import TCSETS
 from minion.app.calls.polling import EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EpollFile
 from minion.app.files import FILES_MAX, POLLIN, BytesFile, EventFile, File, FileTable, Pipe
-from minion.cli.hostfile import HostFile, Output
+from minion.cli.hostfile import TCGETS, HostFile, Output
 from minion.driver.control import AppDone, ControlServer
 
 IN, ET, ONESHOT = 1, 1 << 31, 1 << 30
@@ -201,6 +203,31 @@ def test_no_write_and_no_read_waits(kind: str) -> None:
             pass
         assert reading.read(10) == b""
         reading.close()
+    os.close(theirs)
+    reactor.close()
+
+
+def test_a_terminal_gets_its_modes_back() -> None:
+    """As vi does it, and dies."""
+    theirs, ours = pty.openpty()
+    before = termios.tcgetattr(theirs)
+    reactor = Reactor()
+    file = HostFile(reactor, ours, 0)
+    modes = file.ioctl(TCGETS)
+    assert modes is not None
+    raw = modes[:12] + bytes(4) + modes[16:]
+    file.set_terminal(TCSETS[0], raw)
+    assert file.ioctl(TCGETS) == raw
+    assert termios.tcgetattr(theirs)[3] == 0, "no echo, no lines"
+    file.close()
+    assert termios.tcgetattr(theirs) == before
+    os.close(theirs)
+    theirs, ours = os.pipe()
+    pipe = HostFile(reactor, ours, 1)
+    for file in (pipe, Counted()):
+        with pytest.raises(OSError, match=r"(?i)not a t|inappropriate"):
+            file.set_terminal(TCSETS[0], raw)
+    pipe.close()
     os.close(theirs)
     reactor.close()
 

@@ -27,6 +27,9 @@ AT_FDCWD: Final = -100
 AT_EMPTY_PATH: Final = 0x1000
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC = 0, 1, 2, 3, 4, 1030
 FIONBIO, FIOCLEX, FIONCLEX = 0x5421, 0x5451, 0x5450
+TCSETS: Final = range(0x5402, 0x5405)
+"""TCSETS, TCSETSW, TCSETSF"""
+TERMIOS_BYTES: Final = 36
 IOV_MAX: Final = 1024
 PIECE: Final = 1 << 16
 """A call moves at most this much between two looks at its file."""
@@ -202,6 +205,8 @@ def ioctl(thread: Thread, fd: int, request: int, arg: int, *_: int) -> int:
         file.nonblocking = thread.app.space.word(arg, 4) != 0
     elif request in (FIOCLEX, FIONCLEX):
         files.set_cloexec(fd, request == FIOCLEX)
+    elif request in TCSETS:
+        file.set_terminal(request, thread.app.space.read(arg, TERMIOS_BYTES))
     else:
         answer = file.ioctl(request)
         if answer is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from errno import EAGAIN, EINVAL, ENOSYS, EPERM, ESRCH, ETIMEDOUT
+from errno import EAGAIN, ECHILD, EINVAL, ENOSYS, EPERM, ESRCH, ETIMEDOUT
 from struct import pack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -236,6 +236,10 @@ def zero(_thread: Thread, *_: int) -> int:
     return 0
 
 
+def no_child(_thread: Thread, *_: int) -> int:
+    raise OSError(ECHILD, "an app has one process")
+
+
 def one(_thread: Thread, *_: int) -> int:
     return 1
 
@@ -316,6 +320,9 @@ TABLE: Final[dict[int, Call]] = {
     179: sysinfo,
     155: getpid,  # getpgid
     156: getpid,  # getsid
+    158: zero,  # getgroups
+    95: no_child,  # waitid
+    260: no_child,  # wait4
     259: zero,  # riscv_flush_icache: the engines watch stores into code
     261: prlimit64,
     278: getrandom,

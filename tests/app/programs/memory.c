@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void say(const char *what, long result)
@@ -48,5 +49,7 @@ int main(void)
     void *before = sbrk(0);
     say("sbrk", (long)sbrk(1 << 16));
     printf("grown: %ld\n", (long)((char *)sbrk(0) - (char *)before));
+    say("no children", wait(NULL));
+    printf("groups: %d\n", getgroups(0, NULL) >= 0);
     return 0;
 }
