@@ -88,6 +88,10 @@ class UdpFile(SocketFile):
         self._shut_write = self._shut_write or how != c.SHUT_RD
         self.changed()
 
+    @property
+    def state(self) -> str:
+        return "UDP"
+
     def getsockname(self) -> Address:
         local, remote = self._endpoint.local, self._endpoint.remote
         if not local[0] and remote is not None:

@@ -254,6 +254,9 @@ class FileTable:
             raise OSError(EBADF, "bad descriptor")
         return file
 
+    def all(self) -> set[File]:
+        return set(self._files.values())
+
     def readable(self, fd: int) -> File:
         file = self.get(fd)
         if file.access == 1:

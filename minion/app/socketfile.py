@@ -37,6 +37,11 @@ class SocketFile(File):
     def write(self, data: bytes | memoryview) -> int:
         return self.send(data, None)
 
+    @property
+    def state(self) -> str:
+        """For people."""
+        raise NotImplementedError
+
     def bind(self, _address: Address, /) -> None:
         raise NotImplementedError
 

@@ -206,6 +206,12 @@ class TcpFile(SocketFile):
             self._sock.finish_writing()
         self.changed()
 
+    @property
+    def state(self) -> str:
+        if self._sock.listener is not None:
+            return "LISTEN"
+        return self._sock.tcb.state.name if self._sock.tcb is not None else "CLOSED"
+
     def getsockname(self) -> Address:
         return self._sock.getsockname()
 

@@ -15,14 +15,17 @@ from inspect import iscoroutine
 
 from hypercalls.host.reactor import Reactor
 from minion.app.coroutine import Context, Main
+from minion.app.files import File
 from minion.app.frames import Frames
 from minion.app.process import App, Kernel
 from minion.app.runner import Runner
+from minion.app.socketfile import SocketFile
 from minion.board import Board
 from minion.cli.engines import engine
 from minion.cli.hostfile import HostFile, Output
 from minion.cli.look import Look
 from minion.cli.options import Options
+from minion.cli.report import endpoint
 from minion.driver.control import AppDone
 from minion.elf.image import ElfError, parse
 from minion.hart.cost import COSTS
@@ -168,14 +171,29 @@ class Apps:
                     "name": app.name, "pid": app.pid, "threads": len(app.threads),
                     "files": len(app.files), "instructions": app.instructions,
                     "resident_bytes": app.space.resident_bytes,
+                    "sockets": sockets(app.files.all()),
                 })  # fmt: skip
             else:
-                found.append({"name": app.name, "threads": app.tasks, "files": len(app.files)})
+                found.append({"name": app.name, "threads": app.tasks, "files": len(app.files),
+                              "sockets": sockets(app.files)})  # fmt: skip
         return found
 
     def close(self) -> None:
         for app in tuple(self.running.values()):
             app.exit(128 + 15)
+
+
+def sockets(files: set[File]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for file in files:
+        if isinstance(file, SocketFile):
+            entry: dict[str, object] = {"state": file.state, "local": endpoint(file.getsockname())}
+            try:
+                entry["remote"] = endpoint(file.getpeername())
+            except OSError:  # not connected
+                entry["remote"] = None
+            found.append(entry)
+    return sorted(found, key=lambda entry: (str(entry["local"]), str(entry["remote"])))
 
 
 def close_all(fds: list[int]) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from hypercalls.host.reactor import Reactor
 from minion.board import Board
 from minion.cli.options import Options, UsageError, cidr, publication
+from minion.cli.report import endpoint
 from minion.cli.trace import TracedNetdev, Tracer
 from minion.devices.dma import ChannelEnd
 from minion.driver.control import ControlServer
@@ -269,10 +270,6 @@ class Minion:
 
     def _status_bytes(self) -> bytes:
         return json.dumps(self.status()).encode()
-
-
-def endpoint(address: tuple[int, int]) -> str:
-    return f"{dotted(address[0])}:{address[1]}"
 
 
 def make_netdev(reactor: Reactor, options: Options) -> Netdev:

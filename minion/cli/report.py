@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stack.wire import dotted
+
 
 def overview(found: list[dict[str, Any]]) -> str:
     if not found:
@@ -11,10 +13,19 @@ def overview(found: list[dict[str, Any]]) -> str:
     lines = [f"{'NAME':<20}{'PID':>8}{'UPTIME':>10}  {'ADDRESS':<16}{'SOCKETS':>8}  NETDEV"]
     lines += [
         f"{m['name']:<20}{m['pid']:>8}{m['uptime_s']:>9.0f}s  {m['address']:<16}"
-        f"{len(m['sockets']):>8}  {m['options']['netdev']}"
+        f"{len(m['sockets']) + len(apps_sockets(m)):>8}  {m['options']['netdev']}"
         for m in found
     ]
     return "\n".join(lines)
+
+
+def apps_sockets(minion: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each with its app."""
+    return [(app, sock) for app in minion["apps"] for sock in app["sockets"]]
+
+
+def endpoint(address: tuple[int, int]) -> str:
+    return f"{dotted(address[0])}:{address[1]}"
 
 
 def details(minion: dict[str, Any]) -> str:
@@ -30,6 +41,10 @@ def details(minion: dict[str, Any]) -> str:
         f"{s.get('state', s['channel']):<14}{s.get('local') or '-':<24}"
         f"{s.get('remote') or '-':<24}{s['pid']:>8}"
         for s in minion["sockets"]
+    ]
+    lines += [
+        f"{s['state']:<14}{s['local']:<24}{s['remote'] or '-':<24}  app {a['name']}"
+        for a, s in apps_sockets(minion)
     ]
     if minion["apps"]:
         lines += ["", f"{'APP':<24}{'PID':>6}{'THREADS':>9}{'FILES':>7}{'INSTRUCTIONS':>18}"]

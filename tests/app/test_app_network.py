@@ -107,6 +107,10 @@ def test_apps_and_proxied_programs_on_one_minion(world: World, build: Build) -> 
     assert apps.keys() == {"http", "udptime"}
     assert apps["http"]["threads"] == 1
     assert apps["http"]["instructions"] > 1000
+    assert {"state": "LISTEN", "local": "0.0.0.0:80", "remote": None} in apps["http"]["sockets"]
+    assert apps["udptime"]["sockets"] == [{"state": "UDP", "local": "0.0.0.0:37", "remote": None}]
+    lines = world.minion("status", "m").ok().out.splitlines()
+    assert ["LISTEN", "0.0.0.0:80", "-", "app", "http"] in [line.split() for line in lines]
     clock.signal(15)  # its client goes away: the app ends with it
     clock.finish()
     eventually("only http is left", lambda: len(world.status("m")["apps"]) == 1)
