@@ -13,7 +13,7 @@ from cffi import FFI
 ROOT = Path(__file__).resolve().parents[3]
 FOLDER = Path("minion", "hart", "native")
 HEADERS = sorted(str(FOLDER / path.name) for path in (ROOT / FOLDER).glob("*.[ch]"))
-FLAGS = ["-std=gnu11", "-O2", "-fno-gcse", "-fno-math-errno", "-ffp-contract=off", "-Wall", "-Wextra"]
+FLAGS = ["-std=gnu11", "-O2", "-fno-gcse", "-ffp-contract=off", "-Wall", "-Wextra"]
 
 if str(ROOT) not in sys.path:  # in pip's isolated build
     sys.path.insert(0, str(ROOT))
