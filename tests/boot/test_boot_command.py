@@ -190,6 +190,16 @@ def test_headers_in_front_of_what_ttext_places(tmp_path: Path) -> None:
     assert b"for Linux? see minion app" in boot(str(path)).stderr
 
 
+@pytest.mark.needs("riscv64-linux-gnu-gcc")
+def test_the_example_in_the_docs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "boot.md").read_text()
+    (tmp_path / "hello.c").write_text(page.partition("```c\n")[2].partition("```")[0])
+    command = next(line for line in page.splitlines() if "-Ttext=0x80000000 -o" in line)
+    subprocess.run(command.split(), cwd=tmp_path, check=True, timeout=TIMEOUT_S)
+    result = boot(str(tmp_path / "hello.elf"))
+    assert (result.stdout, result.stderr, result.returncode) == (b"hello, board\n", b"", 0)
+
+
 @pytest.mark.parametrize("options", [[], ["--trace", "/dev/full"]])
 def test_a_full_disk(tmp_path: Path, options: list[str]) -> None:
     command = [*MINION, *options, program(tmp_path, WRITER)]
