@@ -89,8 +89,9 @@ def drop_headers(program: Program, ram: Ram) -> None:
         return
     kept = []
     for piece in program.pieces:
-        below = min(ram.base, piece.end) - piece.addr
-        if piece.addr <= headers < ram.base and not 0 <= program.entry - piece.addr < below:
+        end = min(ram.base, piece.end)
+        if piece.addr <= headers < end and not piece.addr <= program.entry < end:
+            below = end - piece.addr
             piece = Piece(piece.addr + below, piece.data[below:], piece.size - below)
         if piece.size:
             kept.append(piece)

@@ -185,6 +185,11 @@ def test_headers_in_front_of_what_ttext_places(tmp_path: Path) -> None:
     path.write_bytes(data)
     result = boot("--limit", "100", str(path))
     assert (result.returncode, result.stdout[:3]) == (124, b"UUU"), result.stderr
+    more = bytearray(data[:64] + data[64:120] * 2 + data[120:])
+    struct.pack_into("<3Q", more, 120 + 16, BASE + 64, 0x1000, 0)
+    struct.pack_into("<H", more, 56, 2)
+    path.write_bytes(more)
+    assert b"bytes for 0x1000 do not fit" in boot(str(path)).stderr, "it holds no headers"
     struct.pack_into("<Q", data, 24, BASE - 16)
     path.write_bytes(data)
     assert b"for Linux? see minion app" in boot(str(path)).stderr
