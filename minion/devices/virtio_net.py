@@ -86,10 +86,10 @@ class VirtioNet:
         self._space()
 
     def stopped(self) -> None:
+        """A netdev that waits for buffers goes on waiting: the next driver posts some."""
         self._head = -1
         self._buffer = None
         self._chain = []
-        self._starved = False
         self.guest_csum = self.guest_tso4 = self.guest_tso6 = False
 
     def notify(self, queue: int) -> None:

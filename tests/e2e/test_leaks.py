@@ -62,6 +62,8 @@ class Account:
         self.rss_kb = rss_kb(self.pid)
         self.descriptors = descriptors(self.pid)
         self.free_bytes: int = status["board"]["memory"]["free_bytes"]
+        self.dropped: int = status["board"]["netdev"]["dropped"]
+        """Frames: 200 connections at once are a burst in both directions."""
         self.held = (
             status["sockets"],
             status["sysproxy"]["sessions"],
@@ -91,6 +93,7 @@ def test_nothing_is_left(world: World, copy: str, where: str) -> None:
         before = turn(FILLING if whole else 5)
         after = turn(rounds)
     assert after.pid == before.pid
+    assert after.dropped == 0
     assert after.descriptors <= before.descriptors
     assert after.free_bytes == before.free_bytes
     assert after.rss_kb <= before.rss_kb + RSS_SLACK_KB

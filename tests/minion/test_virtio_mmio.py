@@ -146,6 +146,21 @@ def test_scattered_receive_buffers(driver: Driver) -> None:
     assert driver.get(0x060) == 1
 
 
+def test_who_asked_before_there_was_a_driver_is_told(driver: Driver) -> None:
+    port = driver.bench.cable.port
+    told: list[None] = []
+    port.on_rx_space(lambda: told.append(None))
+    driver.set(0x070, 0)
+    assert port.rx_buffer() is None
+    assert driver.negotiate(VERSION_1)
+    driver.queue(0, FREE)
+    driver.describe(FREE, 0, RAM + FREE + 0x1000, 1000, 2)
+    driver.offer(FREE, 0)
+    driver.start()
+    assert told == [None]
+    assert port.rx_buffer() is not None
+
+
 def test_buffers_too_small_for_a_frame_go_back(driver: Driver) -> None:
     assert driver.negotiate(VERSION_1)
     driver.queue(0, FREE)

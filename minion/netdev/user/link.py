@@ -15,7 +15,9 @@ VNET = Struct("<BBHHHHH")
 VNET_BYTES = VNET.size
 NEEDS_CSUM, DATA_VALID, GSO_TCPV4 = 1, 2, 1
 FRAME_BYTES = 14 + 65535
-QUEUE_FRAMES = 256
+QUEUE_FRAMES = 1024
+"""Waiting in one direction: as many as the NIC's ring has, and as Linux's txqueuelen, about."""
+POOL_BUFFERS = 256
 
 
 class LinkFrame:
@@ -52,6 +54,8 @@ class LinkNet:
         self._memory = memory
         self._interrupt = interrupt
         self._queue: deque[LinkFrame] = deque()
+        self._waiting: deque[bytearray] = deque()
+        """For the minion, header first: it had no buffer for them."""
         self._pool: list[Buffer] = []
         self._last: LinkFrame | None = None
         self._handler: Callable[[], None] | None = None
@@ -60,14 +64,18 @@ class LinkNet:
 
     def attach(self, port: NicPort) -> None:
         self._port = port
+        port.on_rx_space(self._rx_space)
 
     # -- minion to gateway
 
     def transmit(self, frame: list[memoryview]) -> None:
         """Take one frame from the NIC; its first view starts with the virtio_net_hdr."""
-        buffer = self._pool.pop() if self._pool else self._memory.alloc(FRAME_BYTES)
         length = sum(map(len, frame)) - VNET_BYTES
-        if buffer is None or len(self._queue) >= QUEUE_FRAMES or length > FRAME_BYTES:
+        if len(self._queue) >= QUEUE_FRAMES or length > FRAME_BYTES:
+            self.counters["dropped"] += 1
+            return
+        buffer = self._pool.pop() if self._pool else self._memory.alloc(FRAME_BYTES)
+        if buffer is None:
             self.counters["dropped"] += 1
             return
         first = frame[0]
@@ -93,7 +101,7 @@ class LinkNet:
 
     def recv(self) -> LinkFrame | None:
         last = self._last
-        if last is not None and not last.kept and len(self._pool) < QUEUE_FRAMES:
+        if last is not None and not last.kept and len(self._pool) < POOL_BUFFERS:
             self._pool.append(last.buffer)
         self._last = frame = self._queue.popleft() if self._queue else None
         return frame
@@ -112,10 +120,15 @@ class LinkNet:
         gso_size: int = 0,
     ) -> None:
         port = self._port
-        target = port.rx_buffer() if port is not None else None
+        target = port.rx_buffer() if port is not None and not self._waiting else None
+        waiting: bytearray | None = None
         if port is None or target is None:
-            self.counters["dropped"] += 1
-            return
+            if len(self._waiting) >= QUEUE_FRAMES:
+                self.counters["dropped"] += 1
+                return
+            length = sum([length for _, _, length in payload])
+            waiting = bytearray(VNET_BYTES + len(header) + length)
+            target = memoryview(waiting)
         # What never crossed a wire needs no checksum: the partial one says so.
         flags = NEEDS_CSUM if csum_start else DATA_VALID
         kind = GSO_TCPV4 if gso_size else 0
@@ -126,10 +139,31 @@ class LinkNet:
             end = at + length
             target[at:end] = buffer.view[offset : offset + length]
             at = end
-        port.rx_commit(at)
+        if waiting is not None:
+            self._waiting.append(waiting)
+        else:
+            self._commit(at)
+
+    def _commit(self, length: int) -> None:
+        port = self._port
+        assert port is not None
+        port.rx_commit(length)
         self._sent = True
         self.counters["to_minion"] += 1
-        self.counters["to_minion_bytes"] += at - VNET_BYTES
+        self.counters["to_minion_bytes"] += length - VNET_BYTES
+
+    def _rx_space(self) -> None:
+        """The minion has posted buffers: what waits goes first."""
+        port = self._port
+        assert port is not None
+        while self._waiting:
+            target = port.rx_buffer()
+            if target is None:
+                break
+            frame = self._waiting.popleft()
+            target[: len(frame)] = frame
+            self._commit(len(frame))
+        self.flush()
 
     def flush(self) -> None:
         if self._sent and self._port is not None:

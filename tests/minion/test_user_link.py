@@ -1,0 +1,75 @@
+"""The cable between the user netdev's gateway and the NIC: what waits for buffers is not lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from machines import Bench
+
+from hypercalls.common.memory import HeapMemory
+from minion.netdev.user.link import FRAME_BYTES, QUEUE_FRAMES, LinkNet
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+@pytest.fixture
+def memory() -> HeapMemory:
+    return HeapMemory(2 * QUEUE_FRAMES * FRAME_BYTES)
+
+
+@pytest.fixture
+def link(bench: Bench, memory: HeapMemory) -> LinkNet:
+    """A gateway's end, plugged into the board."""
+    handlers: list[Callable[[], None]] = []
+    link = LinkNet(memory, bytes(6), 1500, handlers.append)
+    link.attach(bench.cable.port)
+    return link
+
+
+def frame(number: int) -> bytes:
+    return bytes(14) + number.to_bytes(4, "big") + bytes(46)
+
+
+def received(bench: Bench) -> list[int]:
+    net = bench.board.hypercalls.nets[0]
+    numbers = []
+    while (found := net.recv()) is not None:
+        numbers.append(int.from_bytes(found.view[14:18], "big"))
+    return numbers
+
+
+def test_a_burst_waits_for_buffers(bench: Bench, link: LinkNet) -> None:
+    for number in range(QUEUE_FRAMES):
+        link.send(frame(number))
+    link.flush()
+    assert bench.board.nic.counters["rx_starved"]
+    assert received(bench) == list(range(QUEUE_FRAMES))
+    assert link.counters["dropped"] == 0
+    assert link.counters["to_minion"] == QUEUE_FRAMES
+
+
+def test_the_queue_has_an_end(bench: Bench, link: LinkNet) -> None:
+    for number in range(3 * QUEUE_FRAMES):
+        link.send(frame(number))
+    numbers = received(bench)
+    assert numbers == list(range(len(numbers)))
+    assert len(numbers) + link.counters["dropped"] == 3 * QUEUE_FRAMES
+    link.send(frame(7))
+    assert received(bench) == [7]
+
+
+def test_a_dropped_frame_costs_no_memory(link: LinkNet, memory: HeapMemory) -> None:
+    """From the minion: too many, then too long."""
+    sent = [memoryview(bytes(12) + frame(0))]
+    while link.counters["dropped"] == 0:
+        link.transmit(sent)
+    assert link.counters["from_minion"] == QUEUE_FRAMES
+    free = memory.free_bytes
+    link.transmit(sent)
+    link.transmit([memoryview(bytes(12 + FRAME_BYTES + 1))])
+    assert link.counters["dropped"] == 3
+    assert memory.free_bytes == free
