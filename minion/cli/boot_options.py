@@ -6,6 +6,7 @@ import argparse
 from typing import Final
 
 from minion.cli.engines import ENGINES
+from minion.cli.options import PUBLICATION
 from minion.hart.config import Isa
 from minion.hart.cost import COSTS, DEFAULT
 
@@ -34,7 +35,7 @@ def add_parser(sub: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="how machine code is executed (default: the fastest)")  # fmt: skip
     add("--netdev", default="user", metavar="user|tap:NAME[,HOST/LEN]|none",
         help="what the NIC is plugged into (default: user)")  # fmt: skip
-    add("-p", "--publish", action="append", default=[], metavar="HOSTPORT:PORT",
+    add("-p", "--publish", action="append", default=[], metavar=PUBLICATION,
         help="let a host port lead to a port of the machine")  # fmt: skip
     add("--disk", action="append", default=[], metavar="FILE[,ro]", help="a virtio disk")
     add("--console", choices=("uart", "virtio"), default="uart",

@@ -9,7 +9,7 @@ import sys
 
 from minion.cli import boot_options, commands
 from minion.cli.engines import ENGINES
-from minion.cli.options import Options, UsageError
+from minion.cli.options import PUBLICATION, Options, UsageError
 from minion.hart.cost import COSTS
 
 EPILOG = """examples:
@@ -27,7 +27,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the minion")
     group.add_argument("--netdev", default=default.netdev, metavar="user|tap:NAME[,HOST/LEN]",
                        help="what the NIC is plugged into (default: user)")  # fmt: skip
-    group.add_argument("-p", "--publish", action="append", default=[], metavar="HOSTPORT:PORT",
+    group.add_argument("-p", "--publish", action="append", default=[], metavar=PUBLICATION,
                        help="let a host port lead to a port of the minion")  # fmt: skip
     group.add_argument("--copy", choices=("dma", "serial"), default=default.copy,
                        help="how payload moves (default: dma)")  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 from minion.netdev.user.gateway import Publication
 
 RAM_MIN_MIB, RAM_MAX_MIB = 2, 2048
+PUBLICATION = "[ADDRESS:]HOSTPORT:PORT[/udp]"
 
 
 class UsageError(Exception):
@@ -67,7 +68,7 @@ class Options:
 
 
 def publication(text: str) -> Publication:
-    """[ADDRESS:]HOSTPORT:PORT[/udp], as docker writes it; the address defaults to 127.0.0.1."""
+    """PUBLICATION, as docker writes it; the address defaults to 127.0.0.1."""
     ports, slash, protocol = text.partition("/")
     parts = ports.split(":")
     if len(parts) == 2:

@@ -68,3 +68,10 @@ def test_the_program_keeps_its_own_options() -> None:
     args = build_parser().parse_args(["run", "--copy", "serial", "--", "curl", "--copy", "-p"])
     assert args.copy == "serial"
     assert args.program[-3:] == ["curl", "--copy", "-p"]
+
+
+@pytest.mark.parametrize("command", ["run", "app", "up", "boot"])
+def test_the_help_says_all_of_p(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([command, "--help"])
+    assert "-p [ADDRESS:]HOSTPORT:PORT[/udp]" in capsys.readouterr().out
