@@ -64,6 +64,20 @@ class Hold:
         self.stop(thread)
         return True
 
+    async def signal(self, thread: Thread, signal: int) -> None:
+        """Show a thread that a signal is about to kill; it is within a system call."""
+        await self.enter(thread)  # another one may be stopped already
+        if not self.attached():
+            return
+        app = thread.app
+        hart = app.hart
+        app.on_hart = thread
+        hart.x, hart.f, hart.pc = thread.x, thread.f, thread.pc
+        hart.fflags, hart.frm = thread.fcsr
+        self.signalled(signal)
+        self.stop(thread)
+        await self.enter(thread)
+
     def stop(self, thread: Thread) -> None:
         self.thread = thread
         self._paused = True

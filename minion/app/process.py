@@ -77,6 +77,9 @@ class Entry(Protocol):
     def fault(self, thread: Thread, signal: int) -> bool:
         """A fatal fault.  True: the debugger looks at it; False: it takes its course."""
 
+    async def signal(self, thread: Thread, signal: int) -> None:
+        """A fatal signal: it takes its course when the debugger has looked at it."""
+
 
 class App:
     """A process.

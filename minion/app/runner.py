@@ -195,6 +195,8 @@ class Runner:
             app.hart.reservation = None
             thread.x[10] = await self._calls.call(thread) & (1 << 64) - 1
             if thread.x[10] == (1 << 64) - EPIPE and self._calls.broken_pipe(thread):
+                if app.hold is not None:
+                    await app.hold.signal(thread, SIGPIPE)
                 app.exit(128 + SIGPIPE)
             return
         access = ACCESS.get(cause)

@@ -91,6 +91,27 @@ def test_gdb_steps_over_system_calls(world: World, build: Build) -> None:
     assert app.finish().code == 42
 
 
+@pytest.mark.parametrize(("mode", "signal", "function", "status"), [
+    ("abort", "SIGABRT", "abort", 134), ("pipe", "SIGPIPE", "write", 141),
+])  # fmt: skip
+def test_gdb_sees_fatal_signals(
+    world: World, build: Build, mode: str, signal: str, function: str, status: int
+) -> None:
+    if shutil.which("gdb-multiarch") is None:
+        pytest.skip("gdb-multiarch is not installed (make setup-programs)")
+    port = free_port()
+    program = build("faults")
+    app = world.start(MINION, "app", "--gdb", str(port), "--", program, mode)
+    commands = [f"target remote 127.0.0.1:{port}", "continue", "backtrace", "continue"]
+    argv = [part for command in commands for part in ("-ex", command)]
+    found = world.run("gdb-multiarch", "-q", "-nx", "-batch", program, *argv)
+    assert f"Program received signal {signal}" in found.out, found.out + found.err
+    assert re.search(rf"^#\d+ .* in {function} \(", found.out, re.MULTILINE), found.out
+    assert re.search(r"^#\d+ .* in main \(", found.out, re.MULTILINE)
+    assert f"exited with code {status:04o}" in found.out
+    assert app.finish().code == status
+
+
 def test_a_commit_log_on_a_full_disk(world: World, build: Build) -> None:
     found = world.minion("app", "--commit-log", "/dev/full", "--", build("args"))
     assert (found.code, found.err) == (

@@ -185,26 +185,26 @@ def rt_sigprocmask(thread: Thread, how: int, new: int, old: int, size: int, *_: 
     return 0
 
 
-def kill(thread: Thread, pid: int, signal: int, *_: int) -> int:
+async def kill(thread: Thread, pid: int, signal: int, *_: int) -> int:
     """To itself, or to another app of this minion (they are all the same user's)."""
-    return send(thread, thread.app.kernel.apps.get(pid) if pid else thread.app, signal)
+    return await send(thread, thread.app.kernel.apps.get(pid) if pid else thread.app, signal)
 
 
-def tgkill(thread: Thread, pid: int, tid: int, signal: int, *_: int) -> int:
+async def tgkill(thread: Thread, pid: int, tid: int, signal: int, *_: int) -> int:
     app = thread.app.kernel.apps.get(pid)
-    return send(thread, app if app is not None and tid in app.threads else None, signal)
+    return await send(thread, app if app is not None and tid in app.threads else None, signal)
 
 
-def tkill(thread: Thread, tid: int, signal: int, *_: int) -> int:
-    return send(thread, thread.app if tid in thread.app.threads else None, signal)
+async def tkill(thread: Thread, tid: int, signal: int, *_: int) -> int:
+    return await send(thread, thread.app if tid in thread.app.threads else None, signal)
 
 
 HARMLESS: Final = frozenset({17, 18, 23, 28})
 """SIGCHLD, SIGCONT, SIGURG, SIGWINCH: ignored by default."""
 
 
-def send(sender: Thread, app: App | None, signal: int) -> int:
-    """ESRCH, EINVAL."""
+async def send(sender: Thread, app: App | None, signal: int) -> int:
+    """ESRCH, EINVAL.  It waits only for a debugger, who sees what an app does to itself."""
     if app is None:
         raise OSError(ESRCH, "no such app")
     if not 0 <= signal <= NSIG:
@@ -213,6 +213,8 @@ def send(sender: Thread, app: App | None, signal: int) -> int:
         return 0
     if signal != SIGKILL and app.handles(signal):
         app.log(f"{app.name}: signal {signal} has a handler: handlers are not supported")
+    if app is sender.app and app.hold is not None and signal != SIGKILL:
+        await app.hold.signal(sender, signal)
     if app is sender.app and signal not in (SIGKILL, SIGTERM):
         die(sender, signal, "")
     else:
