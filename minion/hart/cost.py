@@ -6,6 +6,7 @@ A flat sum, without pipelines and caches: good for comparing programs, not for p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from minion.hart.encoding import Kind
@@ -34,6 +35,7 @@ class Cost:
     taken: int = 0
     """What a taken branch costs more."""
 
+    @cached_property
     def table(self) -> tuple[int, ...]:
         """Indexed by Kind."""
         costs = vars(self)

@@ -54,7 +54,7 @@ class Block:
     )
 
     def __init__(self, h: Hart, straight: Straight) -> None:
-        costs = h.cost.table()
+        costs = h.cost.table
         bound = [bind(d.function, h, *d.operands) for d in straight.code]
         kind = straight.code[-1].kind
         self.straight = straight
@@ -104,7 +104,7 @@ def supervise(h: Hart, limit: int, execute: Callable[[int], Trap | None]) -> Sto
 class Interpreter:
     def __init__(self, hart: Hart, build: Callable[[Hart, Straight], Block] = Block) -> None:
         self.hart = hart
-        self._costs = hart.cost.table()
+        self._costs = hart.cost.table
         self.blocks: Blocks[Block] = Blocks(hart, partial(build, hart))
         self.blocks.on_change.append(self._changed)
         self._operations: Iterator[Operation] = iter(())

@@ -61,7 +61,7 @@ class Profiler(Interpreter):
 
     def counts(self) -> Iterator[Count]:
         """Of every pc; one may come several times, if what stood there has changed."""
-        costs = self.hart.cost.table()
+        costs = self.hart.cost.table
         taken = self.hart.cost.taken
         for (straight, count), (times, jumps) in self._executed.items():
             pc = straight.pc

@@ -143,6 +143,6 @@ def test_what_instructions_cost() -> None:
 
 def test_every_class_has_a_cost() -> None:
     for cost in COSTS.values():
-        assert len(cost.table()) == len(Kind)
-        assert min(cost.table()) >= 1
+        assert len(cost.table) == len(Kind)
+        assert min(cost.table) >= 1
         assert cost.clock_hz > 0

@@ -47,7 +47,7 @@ class Translator:
         self._blocks.on_change.append(self._changed)
         hart.mmu.on_flush.append(self._windows.clear)
         hart.mmu.on_watch.append(self._watched)
-        self._costs = hart.cost.table()
+        self._costs = hart.cost.table
         self._hot = config.hot
         writer = Writer(hart.isa.xlen, self._costs, hart.cost.taken)
         self._plan = Plan(writer, config, self._drop)
