@@ -34,4 +34,4 @@ def engine(name: str) -> Callable[[Hart], Engine]:
         except ImportError:  # native is not built everywhere
             continue
         return made
-    raise UsageError(f"--engine {name}: not in this version; use --engine interpreter")
+    raise UsageError(f"--engine {name}: not built here; without --engine, the fastest there is")

@@ -33,6 +33,7 @@ ffibuilder.set_source(
     include_dirs=[str(FOLDER)],
     libraries=["m"],
     extra_compile_args=FLAGS,
+    optional=True,  # without it the translator is the fastest engine
 )
 
 if __name__ == "__main__":
