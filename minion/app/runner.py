@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from errno import EPIPE
 from typing import Final, Protocol
 
-from minion.app.calls.table import Calls
+from minion.app.calls.table import Calls, Dispatch
 from minion.app.load import load, make_stack
 from minion.app.process import (
     SIGBUS,
@@ -91,13 +91,17 @@ MakeEngine = Callable[[Hart], Engine]
 class Runner:
     """Starts and runs machine-code apps."""
 
-    def __init__(self, kernel: Kernel, make_hart: MakeHart, make_engine: MakeEngine) -> None:
-        """make_hart: a hart with monitor on."""
+    def __init__(
+        self, kernel: Kernel, make_hart: MakeHart, make_engine: MakeEngine,
+        around: Callable[[Dispatch], Dispatch] | None = None,
+    ) -> None:  # fmt: skip
+        """make_hart: a hart with monitor on; around: a tracer around system calls."""
         self.kernel = kernel
         self._make_hart = make_hart
         self._make_engine = make_engine
         self._engines: dict[App, Engine] = {}
         self._calls = Calls(self.spawn)
+        self._call = self._calls.call if around is None else around(self._calls.call)
 
     def engine(self, app: App) -> Engine:
         return self._engines[app]
@@ -193,7 +197,7 @@ class Runner:
         if cause == Cause.ECALL_U:
             thread.pc += 4
             app.hart.reservation = None
-            thread.x[10] = await self._calls.call(thread) & (1 << 64) - 1
+            thread.x[10] = await self._call(thread) & (1 << 64) - 1
             if thread.x[10] == (1 << 64) - EPIPE and self._calls.broken_pipe(thread):
                 if app.hold is not None:
                     await app.hold.signal(thread, SIGPIPE)

@@ -26,6 +26,8 @@ from minion.cli.hostfile import HostFile, Output
 from minion.cli.look import Look
 from minion.cli.options import Options
 from minion.cli.report import endpoint
+from minion.cli.trace import Tracer
+from minion.cli.trace_apps import AppTracer
 from minion.driver.control import AppDone
 from minion.elf.image import ElfError, parse
 from minion.hart.cost import COSTS
@@ -43,16 +45,18 @@ class Apps:
 
     def __init__(
         self, reactor: Reactor, board: Board, net: Netstack, resolver: Resolver, log: Log,
-        options: Options,
+        options: Options, tracer: Tracer | None,
     ) -> None:  # fmt: skip
         """The board has reserved options.app_ram_mib."""
         self._reactor = reactor
         self._log = log
         frames = Frames(board.ram, options.app_ram_mib << 20)
         self.kernel = Kernel(board.hypercalls, net, resolver, frames)
+        self._tracer = AppTracer(tracer.say) if tracer is not None else None
         self.runner = Runner(
-            self.kernel, partial(board.make_hart, COSTS[options.cpu]), engine(options.engine)
-        )
+            self.kernel, partial(board.make_hart, COSTS[options.cpu]), engine(options.engine),
+            self._tracer.dispatch if self._tracer is not None else None,
+        )  # fmt: skip
         self.running: dict[int, App | Context] = {}
         self.counters = {"started": 0, "ended": 0}
         self.idle: Callable[[], None] = lambda: None
@@ -108,7 +112,7 @@ class Apps:
                 errors.write(f"{line}\n")
 
         def end(status: int) -> None:
-            self._remove(number)
+            self._remove(number, status)
             errors.finish(lambda: ended(status))
 
         def kill() -> None:
@@ -131,7 +135,8 @@ class Apps:
         out = Output(self._reactor, os.dup(stdio[1]))
         context = Context(self.kernel, target, out.write)
         try:
-            coroutine = main(context, [os.fsdecode(arg) for arg in argv])
+            given = context if self._tracer is None else self._tracer.context(context)
+            coroutine = main(given, [os.fsdecode(arg) for arg in argv])
             if not iscoroutine(coroutine):
                 raise TypeError("it is no coroutine function")
         except BaseException as error:
@@ -140,7 +145,7 @@ class Apps:
         number = self._add(context)
 
         def end(status: int) -> None:
-            self._remove(number)
+            self._remove(number, status)
             out.finish(lambda: ended(status))
 
         def kill() -> None:
@@ -158,8 +163,10 @@ class Apps:
         self.counters["started"] += 1
         return self._number
 
-    def _remove(self, number: int) -> None:
-        del self.running[number]
+    def _remove(self, number: int, status: int) -> None:
+        app = self.running.pop(number)
+        if self._tracer is not None:
+            self._tracer.ended(app, status)
         self.counters["ended"] += 1
         self.idle()
 

@@ -106,8 +106,9 @@ class Minion:
             from minion.cli.apps import Apps
 
             self._apps = Apps(
-                self.reactor, self.board, self.net, self.resolver, self._log, self.options
-            )
+                self.reactor, self.board, self.net, self.resolver, self._log, self.options,
+                self.tracer,
+            )  # fmt: skip
         return self._apps
 
     # -- network

@@ -34,7 +34,7 @@ class Tracer:
         self._log = log
         self._start = time.monotonic_ns()
 
-    def _say(self, layer: str, text: str) -> None:
+    def say(self, layer: str, text: str) -> None:
         us = (time.monotonic_ns() - self._start) // 1000
         self._log(f"{us:>9} {layer:<5} {text}")
 
@@ -47,13 +47,13 @@ class Tracer:
             op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int, done: Done
         ) -> int:
             call = f"{Op(op).name.lower()}({describe_call(op, a, b, c, data)})"
-            self._say("libc", f"pid {pid} {call}")
+            self.say("libc", f"pid {pid} {call}")
 
             def answered(result: int, error: int, data: bytes, channel: Channel | None) -> None:
                 import errno
 
                 outcome = f"-1 {errno.errorcode.get(error, error)}" if error else str(result)
-                self._say("libc", f"pid {pid} {call} = {outcome}{describe_data(op, data)}")
+                self.say("libc", f"pid {pid} {call} = {outcome}{describe_data(op, data)}")
                 done(result, error, data, channel)
 
             return request(op, ident, a, b, c, data, pid, answered)
@@ -69,9 +69,7 @@ class Tracer:
         def traced(data: bytes) -> None:
             for kind, seq, ack, payload in deframer.input(data):
                 text = f"{arrow} {KINDS.get(kind, kind)} seq {seq} ack {ack}"
-                self._say(
-                    "line", f"{text} {describe_message(payload)}  {data[:HEX_BYTES].hex(' ')}"
-                )
+                self.say("line", f"{text} {describe_message(payload)}  {data[:HEX_BYTES].hex(' ')}")
             receive(data)
 
         return traced
@@ -83,17 +81,17 @@ class Tracer:
     def moved(self, what: str, count: int) -> None:
         if count:
             outcome = {EOF: "end", RESET: "reset", CLOSED: "closed"}.get(count, f"{count} bytes")
-            self._say("dma", f"{what} {outcome}")
+            self.say("dma", f"{what} {outcome}")
 
     # -- TCP
 
     def state(self, tcb: Tcb, old: State, event: On, new: State) -> None:
         local, remote = f"{tcb.key[1]}", f"{dotted(tcb.key[2])}:{tcb.key[3]}"
-        self._say("tcp", f"{local} > {remote} {old.name} --{event.name}--> {new.name}")
+        self.say("tcp", f"{local} > {remote} {old.name} --{event.name}--> {new.name}")
 
     def packet(self, arrow: str, views: list[memoryview]) -> None:
         data = memoryview(b"".join(views))
-        self._say("nic", f"{arrow} {describe_frame(data[VNET_BYTES:])}")
+        self.say("nic", f"{arrow} {describe_frame(data[VNET_BYTES:])}")
 
 
 class TracedEnd:

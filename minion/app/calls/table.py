@@ -15,6 +15,8 @@ from minion.app.process import SIGPIPE, App, Thread
 
 Result = int | Coroutine[Any, Any, int]
 Call = Callable[[Thread, int, int, int, int, int, int], Result]
+Dispatch = Callable[[Thread], Coroutine[Any, Any, int]]
+"""Carries out what a thread's registers ask for: the result, or a negative errno."""
 MASK: Final = (1 << 64) - 1
 REGISTERS: Final = slice(10, 16)
 WRITING: Final = frozenset({64, 66, 71, 206, 211})
@@ -48,7 +50,7 @@ class Calls:
         self.counters: dict[str, int] = {"calls": 0, "unknown": 0}
 
     async def call(self, thread: Thread) -> int:
-        """Carry out what thread's registers ask for: the result, or a negative errno."""
+        """Dispatch."""
         number = thread.x[17]
         self.counters["calls"] += 1
         function = self._table.get(number)
