@@ -10,6 +10,7 @@ import sys
 from minion.cli import boot_options, commands
 from minion.cli.engines import ENGINES
 from minion.cli.options import PUBLICATION, Options, UsageError
+from minion.cli.streams import open_standard_streams
 from minion.hart.cost import COSTS
 
 EPILOG = """examples:
@@ -120,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
+    open_standard_streams()
     args = build_parser().parse_args(argv)
     try:
         status = commands.COMMANDS[args.command](args)
