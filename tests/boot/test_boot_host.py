@@ -13,7 +13,6 @@ from toolchain import FIRMWARE, GCC, QEMU, TIMEOUT_S, build, qemu
 
 MINION = [sys.executable, "-m", "minion.cli.main", "boot"]
 U_BOOT = Path("/usr/lib/u-boot/qemu-riscv64_smode/u-boot.bin")
-LONG = "MINION_LONG_TESTS"
 
 
 @pytest.mark.needs(GCC)
@@ -52,7 +51,7 @@ def test_the_network() -> None:
     assert (done.stdout, 0) == qemu(image, *device)
 
 
-@pytest.mark.skipif(LONG not in os.environ, reason=f"a quarter of a minute: set {LONG}=1")
+@pytest.mark.slow
 def test_u_boot(tmp_path: Path) -> None:
     """Debian's U-Boot under Debian's OpenSBI: DHCP, ping, a disk, power off."""
     firmware = FIRMWARE / "fw_dynamic.elf"
