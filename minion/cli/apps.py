@@ -26,6 +26,7 @@ from minion.cli.hostfile import HostFile, Output
 from minion.cli.look import Look
 from minion.cli.options import Options
 from minion.cli.report import endpoint
+from minion.cli.streams import Line
 from minion.cli.trace import Tracer
 from minion.cli.trace_apps import AppTracer
 from minion.driver.control import AppDone
@@ -101,15 +102,16 @@ class Apps:
             if isinstance(error, ElfError):
                 raise OSError(ENOEXEC, str(error)) from None
             raise
+        line = Line()
         for fd in range(3):
-            app.files.put(fd, HostFile(self._reactor, ours[fd], 0 if fd == 0 else 1))
-        errors = Output(self._reactor, ours[3])
+            app.files.put(fd, HostFile(self._reactor, ours[fd], 0 if fd == 0 else 1, line))
+        errors = Output(self._reactor, ours[3], line)
         number = self._add(app)
 
-        def log(line: str) -> None:
-            self._log(f"app {line.strip()}")
+        def log(text: str) -> None:
+            self._log(f"app {text.strip()}")
             with suppress(OSError):  # nobody reads: the minion's log has it
-                errors.write(f"{line}\n")
+                errors.message(text)
 
         def end(status: int) -> None:
             self._remove(number, status)

@@ -19,7 +19,7 @@ from minion.cli.boot_options import ISAS
 from minion.cli.engines import engine
 from minion.cli.options import RAM_MAX_MIB, RAM_MIN_MIB, Options, UsageError
 from minion.cli.profile import by_function, report
-from minion.cli.streams import Log, open_standard_streams
+from minion.cli.streams import Line, Log, open_standard_streams
 from minion.cli.terminal import Terminal
 from minion.elf.image import ElfError
 from minion.fdt import emit
@@ -137,6 +137,7 @@ class Run:
         self.log = Log("--trace", args.trace) if args.trace else None
         self._deaf = False
         """Standard output takes nothing any more."""
+        self._line = Line()
         self.machine = self._make(choose_engine(args, self.log))
         if self.log is not None:
             self.log.failed = self._unwritten
@@ -193,7 +194,8 @@ class Run:
             if self.log is not None:
                 self.log.close()
         if machine.fault:
-            print(f"minion: {machine.fault}", file=sys.stderr)
+            follows = self._line.unfinished and os.isatty(1) and os.isatty(2)
+            print("\n" * follows + f"minion: {machine.fault}", file=sys.stderr)
         if self.profiler is not None:
             tables = [program.symbols for program in machine.programs]
             for line in report(by_function(self.profiler.counts(), tables)):
@@ -201,11 +203,11 @@ class Run:
         return machine.status
 
     def _typed(self) -> Terminal:
-        machine = self.machine
+        machine, leave, write = self.machine, self._leave, self._output
         if self.args.console == "virtio":
             console = machine.console
-            return Terminal(self.reactor, lambda: console.room, console.receive, self._leave)
-        return Terminal(self.reactor, lambda: machine.room, machine.receive, self._leave)
+            return Terminal(self.reactor, lambda: console.room, console.receive, leave, write)
+        return Terminal(self.reactor, lambda: machine.room, machine.receive, leave, write)
 
     def _output(self, data: bytes) -> None:
         """The consoles'.  BrokenPipeError."""
@@ -213,6 +215,7 @@ class Run:
             return
         try:
             terminal.write(data)
+            self._line.wrote(data)
         except BrokenPipeError:
             raise
         except OSError as error:

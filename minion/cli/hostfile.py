@@ -14,6 +14,7 @@ from typing import Final
 from hypercalls.host.interest import Interest
 from hypercalls.host.reactor import Reactor
 from minion.app.files import POLLERR, POLLHUP, POLLIN, POLLOUT, File
+from minion.cli.streams import Line
 
 PIPE_BUF: Final = 4096
 """What a descriptor that polls writable takes without waiting."""
@@ -50,8 +51,8 @@ class HostFile(File):
     neither, as much is asked for as poll says there is, which another reader may take first.
     """
 
-    def __init__(self, reactor: Reactor, fd: int, access: int) -> None:
-        """fd is this object's from now on."""
+    def __init__(self, reactor: Reactor, fd: int, access: int, line: Line | None = None) -> None:
+        """fd is this object's from now on; line: of the terminal, if it is one."""
         super().__init__()
         self.access = access
         self.mode = os.fstat(fd).st_mode
@@ -65,6 +66,12 @@ class HostFile(File):
         terminal = os.isatty(self._fd)
         self._modes = fcntl.ioctl(self._fd, TCGETS, bytes(SIZES[TCGETS])) if terminal else b""
         self._modes_changed = False
+        self._line = line if terminal else None
+
+    @property
+    def unfinished(self) -> bool:
+        """It is a terminal with something in the line that the cursor is in."""
+        return self._line is not None and self._line.unfinished
 
     def _event(self, _mask: int) -> None:
         self._interest.drop()  # once: told again when somebody finds it not ready again
@@ -89,12 +96,15 @@ class HostFile(File):
             raise BlockingIOError(EAGAIN, "nothing there")
         try:
             if self._flags:
-                data = bytearray(length)
-                return bytes(data[: os.preadv(self._fd, [data], -1, self._flags)])
-            return os.read(self._fd, length)
+                room = bytearray(length)
+                return bytes(room[: os.preadv(self._fd, [room], -1, self._flags)])
+            data = os.read(self._fd, length)
         except BlockingIOError:
             self._interest.set(select.EPOLLIN)
             raise
+        if self._line is not None and data.endswith(b"\n"):  # as typed, and echoed
+            self._line.wrote(b"\n")
+        return data
 
     def write(self, data: bytes | memoryview, /) -> int:
         if not self._never_waits:
@@ -104,10 +114,13 @@ class HostFile(File):
         try:
             if self._flags:
                 return os.pwritev(self._fd, [data], -1, self._flags)
-            return os.write(self._fd, data)
+            count = os.write(self._fd, data)
         except BlockingIOError:
             self._interest.set(select.EPOLLOUT)
             raise
+        if self._line is not None:
+            self._line.wrote(data[:count])
+        return count
 
     def seek(self, offset: int, whence: int, /) -> int:
         return os.lseek(self._fd, offset, whence)
@@ -136,9 +149,9 @@ class Output:
 
     LIMIT: Final = 1 << 20
 
-    def __init__(self, reactor: Reactor, fd: int) -> None:
-        """fd is this object's from now on."""
-        self._file = HostFile(reactor, fd, 1)
+    def __init__(self, reactor: Reactor, fd: int, line: Line | None = None) -> None:
+        """fd is this object's from now on; line: as HostFile's."""
+        self._file = HostFile(reactor, fd, 1, line)
         self._file.watchers[self] = None
         self._held = bytearray()
         self._drained: Callable[[], None] | None = None
@@ -150,6 +163,10 @@ class Output:
             raise OSError(ENOSPC, "nobody reads the output")
         self._held += data
         self.wake()
+
+    def message(self, text: str) -> None:
+        """Text in a line of its own.  As write."""
+        self.write(f"\n{text}\n" if self._file.unfinished else f"{text}\n")
 
     def wake(self) -> None:
         """Write what can be written."""

@@ -23,6 +23,21 @@ def open_standard_streams() -> None:
         sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
+class Line:
+    """The line that the cursor of a terminal is in, by what was last written to it."""
+
+    def __init__(self) -> None:
+        self._tail = b""
+
+    def wrote(self, data: bytes | memoryview) -> None:
+        self._tail = (self._tail + bytes(data[-2:]))[-2:]
+
+    @property
+    def unfinished(self) -> bool:
+        """What is said next would follow something."""
+        return bool(self._tail) and not self._tail.rstrip(b"\r").endswith(b"\n")
+
+
 class Log:
     """A log file.  Once it cannot be written, that is told, once, and the rest is dropped."""
 

@@ -29,10 +29,13 @@ class Terminal:
         room: Callable[[], int],
         feed: Callable[[bytes], None],
         leave: Callable[[], None],
+        write: Callable[[bytes], None],
     ) -> None:
+        """leave: Ctrl-A x; write: to the terminal."""
         self._room = room
         self._feed = feed
         self._leave = leave
+        self._write = write
         self._interest = Interest(reactor, STDIN, self._readable)
         self._held = bytearray()
         self._open = True
@@ -108,7 +111,7 @@ class Terminal:
                 elif byte == ord("x"):
                     self._leave()
                 elif byte in b"h?":
-                    write(HELP)
+                    self._write(HELP)
             elif byte == ESCAPE:
                 self._escaped = True
             else:

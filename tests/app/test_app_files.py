@@ -20,6 +20,7 @@ from minion.app.calls.files import TCSETS
 from minion.app.calls.polling import EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EpollFile
 from minion.app.files import FILES_MAX, POLLIN, BytesFile, EventFile, File, FileTable, Pipe
 from minion.cli.hostfile import TCGETS, HostFile, Output
+from minion.cli.streams import Line
 from minion.driver.control import AppDone, ControlServer
 
 IN, ET, ONESHOT = 1, 1 << 31, 1 << 30
@@ -228,6 +229,40 @@ def test_a_terminal_gets_its_modes_back() -> None:
         with pytest.raises(OSError, match=r"(?i)not a t|inappropriate"):
             file.set_terminal(TCSETS[0], raw)
     pipe.close()
+    os.close(theirs)
+    reactor.close()
+
+
+def test_a_message_does_not_follow_an_unfinished_line() -> None:
+    """On a terminal: of an app that dies after its prompt."""
+    theirs, ours = pty.openpty()
+    reactor = Reactor()
+    line = Line()
+    stdin = HostFile(reactor, os.dup(ours), 0, line)
+    stdout = HostFile(reactor, os.dup(ours), 1, line)
+    errors = Output(reactor, ours, line)
+
+    def seen() -> bytes:
+        data = b""
+        while not data.endswith(b"end\r\n"):
+            data += os.read(theirs, 4096)
+        return data
+
+    errors.message("end")
+    assert seen() == b"end\r\n"
+    stdout.write(b"> ")
+    errors.message("end")
+    assert seen() == b"> \r\nend\r\n"
+    errors.message("end")
+    assert seen() == b"end\r\n"
+    stdout.write(b"> ")
+    os.write(theirs, b"typed\n")
+    assert stdin.read(100) == b"typed\n"
+    errors.message("end")
+    assert seen() == b"> typed\r\nend\r\n"
+    for file in (stdin, stdout):
+        file.close()
+    errors.finish(lambda: None)
     os.close(theirs)
     reactor.close()
 

@@ -294,6 +294,22 @@ def test_a_terminal(tmp_path: Path) -> None:
         os.close(theirs)
 
 
+def test_what_we_say_does_not_follow_what_the_program_says(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    path = program(tmp_path, ECHO)
+    process = subprocess.Popen([*MINION, path], stdin=theirs, stdout=theirs, stderr=theirs)
+    try:
+        assert read_until(ours, b">") == b">"
+        os.write(ours, b"\x01x")
+        assert read_until(ours, b"terminated\r\n") == b"\r\nminion: terminated\r\n"
+        assert process.wait(TIMEOUT_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
 def test_a_terminal_before_a_program_that_does_not_listen(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     path = program(tmp_path, WRITER | BUSY)
