@@ -297,6 +297,16 @@ class AddressSpace:
             chunk[:] = data[done : done + len(chunk)]
             done += len(chunk)
 
+    def writable(self, addr: int, length: int) -> int:
+        """How much of it can be written, from its beginning on."""
+        at, end = addr, addr + length
+        while at < end:
+            area = self.find(at)
+            if area is None or not area.prot & WRITE:
+                break
+            at = min(area.end, end)
+        return at - addr
+
     def string(self, addr: int, limit: int = PAGE) -> bytes:
         """Up to a NUL.  EFAULT, also without a NUL within limit bytes."""
         found = bytearray()

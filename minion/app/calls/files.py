@@ -7,7 +7,7 @@ There is no file system on the minion yet.  What programs look at when they star
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import EINVAL, ENOENT, ENOTDIR, ERANGE, EROFS
+from errno import EFAULT, EINVAL, ENOENT, ENOTDIR, ERANGE, EROFS
 from functools import partial
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -57,6 +57,19 @@ def scatter(thread: Thread, data: bytes, parts: list[tuple[int, int]]) -> None:
         at += length
 
 
+def room(thread: Thread, parts: list[tuple[int, int]]) -> int:
+    """How much data can be stored, so that no more is taken than that.  EFAULT if none can."""
+    found = 0
+    for addr, length in parts:
+        writable = thread.app.space.writable(addr, length)
+        found += writable
+        if writable < length:
+            if not found:
+                raise OSError(EFAULT, "bad address")
+            break
+    return found
+
+
 async def patiently(
     thread: Thread,
     file: File,
@@ -73,7 +86,7 @@ async def patiently(
 
 
 async def read_into(thread: Thread, file: File, parts: list[tuple[int, int]]) -> int:
-    length = min(sum(length for _, length in parts), PIECE)
+    length = min(room(thread, parts), PIECE)
     if not length:
         return 0
     data = await patiently(thread, file, lambda: file.read(length))

@@ -7,7 +7,7 @@ from functools import partial
 from struct import Struct, pack
 from typing import TYPE_CHECKING, Final
 
-from minion.app.calls.files import patiently, scatter, vectors, write_all
+from minion.app.calls.files import patiently, room, scatter, vectors, write_all
 from minion.app.files import O_NONBLOCK
 from minion.app.process import Thread
 from minion.app.socketfile import (
@@ -215,10 +215,11 @@ async def recv_parts(
     """(length, source, whether the message was cut)."""
     if flags & MSG_OOB:
         raise OSError(EINVAL, "no urgent data")
-    length = min(sum(length for _, length in parts), DATA_MAX << 4)
+    stream = sock.kind == c.SOCK_STREAM
+    wanted = room(thread, parts) if stream else sum(length for _, length in parts)
+    length = min(wanted, DATA_MAX << 4)
     nonblocking = bool(flags & MSG_DONTWAIT)
     until = deadline(thread, sock, SO_RCVTIMEO)
-    stream = sock.kind == c.SOCK_STREAM
     data, source, whole = await patiently(
         thread, sock, lambda: sock.recv(length, flags), nonblocking, until
     )

@@ -52,6 +52,10 @@ int main(void)
     say("bad write", write(d, buf, 1));
     char *volatile nowhere = (char *)8;
     say("bad address", write(p[1], nowhere, 100));
+    say("kept", write(p[1], "kept", 4));
+    say("into nowhere", read(d, nowhere, 4));
+    say("still there", read(d, buf, 4));
+    printf("%.4s\n", buf);
     close(p[1]);
     say("end", read(d, buf, 1));
 

@@ -101,6 +101,12 @@ static void streams(void)
     say("peek", recv(c, in, 6, MSG_PEEK | MSG_WAITALL));
     say("waitall", recv(c, in, 6, MSG_WAITALL));
     printf("%.6s\n", in);
+    say("send", send(c, "kept", 4, 0));
+    say("peek", recv(c, in, 4, MSG_PEEK | MSG_WAITALL));
+    say("into nowhere", recv(c, (void *)8, 4, 0));
+    say("into what is constant", read(c, (void *)say, 4));
+    say("still there", recv(c, in, 4, 0));
+    printf("%.4s\n", in);
     struct timeval tv = {0, 20000};
     say("timeout", setsockopt(c, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv));
     say("timed out", recv(c, in, 1, 0));
