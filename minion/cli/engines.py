@@ -27,7 +27,7 @@ class Engine(Protocol):
 
 def engine(name: str) -> Callable[[Hart], Engine]:
     """The engine of that name; "": the fastest there is.  UsageError if this version lacks it."""
-    for choice in [name] if name else reversed(ENGINES):
+    for choice in [name] if name in ENGINES else [] if name else reversed(ENGINES):
         module, _, factory = ENGINES[choice].partition(":")
         try:
             made: Callable[[Hart], Engine] = getattr(import_module(module), factory)

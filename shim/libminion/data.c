@@ -54,11 +54,15 @@ static size_t total(const struct iovec *iov, size_t count)
 
 ssize_t minion_read(int fd, void *buf, size_t n)
 {
+    if (unconnected(fd))
+        return fail(ENOTCONN);
     return received(fd, LIBC(read)(fd, buf, n), n);
 }
 
 ssize_t minion_readv(int fd, const struct iovec *iov, int count)
 {
+    if (unconnected(fd))
+        return fail(ENOTCONN);
     ssize_t n = LIBC(readv)(fd, iov, count);
     if (__builtin_expect(n > 0, 1))
         return n;
@@ -80,6 +84,8 @@ ssize_t minion_recv(int fd, void *buf, size_t n, int flags)
 {
     if (is_odd(flags) && is_ours(fd))
         return receive_odd(flags);
+    if (unconnected(fd))
+        return fail(ENOTCONN);
     return received(fd, LIBC(recv)(fd, buf, n, flags), n);
 }
 
@@ -89,11 +95,15 @@ ssize_t minion_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr 
     if ((from || is_odd(flags)) && is_ours(fd)) {
         if (is_odd(flags))
             return receive_odd(flags);
+        if (unconnected(fd))
+            return fail(ENOTCONN);
         ssize_t got = received(fd, LIBC(recvfrom)(fd, buf, n, flags, NULL, NULL), n);
         if (got >= 0 && from && len)
             *len = 0;                /* TCP gives no address (the channel would give its name) */
         return got;
     }
+    if (unconnected(fd))
+        return fail(ENOTCONN);
     return received(fd, LIBC(recvfrom)(fd, buf, n, flags, from, len), n);
 }
 
@@ -115,6 +125,8 @@ static void forget_received(struct msghdr *msg)
 ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n;
+    if (!is_odd(flags) && unconnected(fd))
+        return fail(ENOTCONN);
     if (msg && (msg->msg_name || is_odd(flags)) && is_ours(fd)) {
         if (is_odd(flags))
             return receive_odd(flags);
@@ -137,6 +149,8 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
 
 ssize_t minion_write(int fd, const void *buf, size_t n)
 {
+    if (unconnected(fd))
+        return refuse_write(false);
     if (seems_ours(fd)) {
         ssize_t sent = LIBC(sendto)(fd, buf, n, MSG_NOSIGNAL, NULL, 0);
         if (__builtin_expect(sent >= 0, 1))
@@ -151,6 +165,8 @@ ssize_t minion_write(int fd, const void *buf, size_t n)
 
 ssize_t minion_writev(int fd, const struct iovec *iov, int count)
 {
+    if (unconnected(fd))
+        return refuse_write(false);
     if (seems_ours(fd) && count >= 0 && count <= IOV_MAX) {
         struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
         ssize_t sent = LIBC(sendmsg)(fd, &msg, MSG_NOSIGNAL);
@@ -181,6 +197,8 @@ ssize_t minion_sendto(int fd, const void *buf, size_t n, int flags, const struct
     }
     if (flags & LATER)
         return fail(EOPNOTSUPP);
+    if (unconnected(fd))
+        return refuse_write(flags & MSG_NOSIGNAL);
     /* TCP ignores an address; the channel would call it an error. */
     ssize_t sent = LIBC(sendto)(fd, buf, n, flags | MSG_NOSIGNAL, NULL, 0);
     return sent >= 0 ? sent : explain_write(fd, flags & MSG_NOSIGNAL);
@@ -197,6 +215,8 @@ ssize_t minion_sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     if (flags & LATER)
         return fail(EOPNOTSUPP);
+    if (unconnected(fd))
+        return refuse_write(flags & MSG_NOSIGNAL);
     /* Neither an address nor control data (descriptors!) goes over TCP. */
     struct msghdr data = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
     ssize_t sent = LIBC(sendmsg)(fd, &data, flags | MSG_NOSIGNAL);
@@ -237,6 +257,8 @@ static void end_silence(const struct silence *s, ssize_t n)
 ssize_t minion_sendfile(int out, int in, off_t *offset, size_t n)
 {
     struct silence quiet;
+    if (unconnected(out))
+        return refuse_write(false);
     if (!seems_ours(out)) {
         ssize_t sent = LIBC(sendfile)(out, in, offset, n);
         return sent >= 0 ? sent : explain_write(out, true);
@@ -251,6 +273,10 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
                       unsigned flags)
 {
     struct silence quiet = {.on = false};
+    if (unconnected(in))
+        return fail(ENOTCONN);
+    if (unconnected(out))
+        return refuse_write(false);
     bool ours = seems_ours(out);
     if (ours)
         silence(&quiet);

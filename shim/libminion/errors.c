@@ -26,6 +26,22 @@ static int lost(int fd)
     return ECONNRESET;
 }
 
+/* Another process may have connected it meanwhile: then it is asked only once. */
+int minion_unconnected(int fd)
+{
+    struct proxied sock;
+    uint32_t fate;
+    int saved = errno;
+    if (hint_get(fd) != HINT_OURS_NEW)
+        return 0;
+    bool ours = proxied(fd, &sock);
+    bool fresh = ours && ask_error(&sock, &fate) == 0 && fate == MINION_FATE_UNCONNECTED;
+    if (!fresh)
+        hint_set(fd, ours ? HINT_OURS : HINT_NONE);
+    errno = saved;
+    return fresh;
+}
+
 static int why_no_data(int fd, const struct proxied *sock)
 {
     uint32_t fate;
@@ -77,6 +93,14 @@ static void raise_sigpipe(void)
 {
     LIBC(syscall)(SYS_tgkill, getpid(), LIBC(syscall)(SYS_gettid, 0, 0, 0, 0, 0, 0), SIGPIPE,
                   0, 0, 0);
+}
+
+ssize_t refuse_write(bool quiet)
+{
+    if (!quiet)
+        raise_sigpipe();
+    errno = EPIPE;
+    return -1;
 }
 
 ssize_t explain_write(int fd, bool quiet)

@@ -56,7 +56,7 @@ enum mark { MARK_NONE, MARK_FIN, MARK_ERR };
 enum mark peer_mark(int fd);
 
 /* What a number was when last seen.  Only ever a hint: dup, exec and close go unseen. */
-enum hint { HINT_NONE, HINT_THEIRS, HINT_OURS, HINT_OURS_LOST };
+enum hint { HINT_NONE, HINT_THEIRS, HINT_OURS, HINT_OURS_LOST, HINT_OURS_NEW /* not connected here */ };
 enum hint hint_get(int fd);
 void hint_set(int fd, enum hint hint);
 
@@ -104,6 +104,13 @@ int request(struct request *r);
 /* errors.c: called after libc returned an EOF or an error. */
 ssize_t explain_read(int fd, ssize_t n);
 ssize_t explain_write(int fd, bool quiet);   /* quiet: SIGPIPE is not wanted, or came already */
+ssize_t refuse_write(bool quiet);            /* EPIPE */
+
+/* Before libc is called: a channel is open before its connection is.  Costs a look at the hint. */
+static inline bool unconnected(int fd)
+{
+    return __builtin_expect(hint_get(fd) == HINT_OURS_NEW, 0) && minion_unconnected(fd);
+}
 
 /* resolve.c: names and addresses, asked of the minion unless the answer is plain. */
 enum { FOUND_MAX = MINION_DATA_MAX / sizeof(struct minion_address) };

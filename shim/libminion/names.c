@@ -33,7 +33,7 @@ bool proxied(int fd, struct proxied *sock)
         hint_set(fd, closed ? HINT_NONE : HINT_THEIRS);
         return false;
     }
-    if (hint_get(fd) != HINT_OURS_LOST)
+    if (hint_get(fd) < HINT_OURS)
         hint_set(fd, HINT_OURS);
     if (sock) {
         memcpy(sock->id, name.sun_path + NAME_ID, MINION_ID);

@@ -26,9 +26,9 @@ static int fail(int error)
 }
 
 /* Applies what the channel's kernel descriptor carries: O_NONBLOCK, and our hint. */
-static int adopt(int fd, int flags)
+static int adopt(int fd, int flags, enum hint hint)
 {
-    hint_set(fd, HINT_OURS);
+    hint_set(fd, hint);
     if (flags & SOCK_NONBLOCK)
         fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
     return fd;
@@ -54,7 +54,7 @@ int minion_socket(int domain, int type, int protocol)
                         .c = protocol, .cloexec = type & SOCK_CLOEXEC};
     if (request(&r) < 0)
         return -1;
-    return r.fd < 0 ? fail(EPROTO) : adopt(r.fd, type);
+    return r.fd < 0 ? fail(EPROTO) : adopt(r.fd, type, HINT_OURS_NEW);
 }
 
 /* 0, or the errno Linux has for an address that is no IPv4 one. */
@@ -113,6 +113,7 @@ int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
         socklen_t room = sizeof r.wait;
         LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &r.wait, &room);
     }
+    hint_set(fd, HINT_OURS);
     int result = request(&r);
     if (result < 0 && errno == EAGAIN && !r.answered)
         return fail(EINPROGRESS);    /* SO_SNDTIMEO ran out; the connection goes on (socket(7)) */
@@ -186,7 +187,7 @@ int minion_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
         return -1;
     give_address(addr, len, msg.peer, sizeof(struct sockaddr_in));
     errno = saved;
-    return adopt(got, flags);
+    return adopt(got, flags, HINT_OURS);
 }
 
 int minion_accept(int fd, struct sockaddr *addr, socklen_t *len)

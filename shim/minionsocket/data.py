@@ -25,6 +25,18 @@ def _refuse_urgent(self: socket.socket, flags: int) -> None:
         raise error(errno.EOPNOTSUPP)
 
 
+def _check_reading(self: socket.socket, flags: int) -> None:
+    _refuse_urgent(self, flags)
+    if lib.minion_unconnected(self.fileno()):
+        raise error(errno.ENOTCONN)
+
+
+def _check_writing(self: socket.socket, flags: int) -> None:
+    _refuse_urgent(self, flags)
+    if lib.minion_unconnected(self.fileno()):
+        raise error(errno.EPIPE)
+
+
 def _ended(self: socket.socket, nothing: T) -> T:
     """`nothing`, if this EOF is one."""
     code = lib.minion_explain(self.fileno(), 0)
@@ -46,7 +58,7 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
-    _refuse_urgent(self, flags)
+    _check_reading(self, flags)
     try:
         data = _Base.recv(self, bufsize, flags)
     except OSError as seen:
@@ -55,7 +67,7 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-    _refuse_urgent(self, flags)
+    _check_reading(self, flags)
     try:
         count = _Base.recv_into(self, buffer, nbytes, flags)
     except OSError as seen:
@@ -80,7 +92,7 @@ def recvfrom_into(
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
-    _refuse_urgent(self, flags)
+    _check_reading(self, flags)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
     try:
@@ -96,7 +108,7 @@ def recvmsg(
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
-    _refuse_urgent(self, flags)
+    _check_reading(self, flags)
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)
@@ -111,7 +123,7 @@ def recvmsg_into(
 
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
-    _refuse_urgent(self, flags)
+    _check_writing(self, flags)
     try:
         return _Base.send(self, data, flags)
     except OSError as seen:
@@ -119,7 +131,7 @@ def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
 
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
-    _refuse_urgent(self, flags)
+    _check_writing(self, flags)
     try:
         return _Base.sendall(self, data, flags)
     except OSError as seen:
@@ -143,7 +155,7 @@ def sendmsg(
     address: object = None,
     /,
 ) -> int:
-    _refuse_urgent(self, flags)
+    _check_writing(self, flags)
     try:
         if is_ours(self):  # neither an address nor ancillary data goes over TCP
             return _Base.sendmsg(self, buffers, (), flags)
@@ -155,6 +167,7 @@ def sendmsg(
 def sendfile(
     self: socket.socket, file: IO[bytes], offset: int = 0, count: int | None = None
 ) -> int:
+    _check_writing(self, 0)
     try:
         return _sendfile(self, file, offset, count)
     except OSError as seen:

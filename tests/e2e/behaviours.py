@@ -825,6 +825,29 @@ def fork_and_close() -> object:
 
 
 @behaviour
+def connected_by_a_child() -> object:
+    """Who made the socket, and saw it unconnected, is told of it."""
+    with Sock() as sock:
+        before = told(sock.recv, 1, socket.MSG_DONTWAIT)
+        child = os.fork()
+        if not child:
+            sock.connect((HOST, PORT))
+            os._exit(0)
+        os.waitpid(child, 0)
+        sock.sendall(b"send hello\n")
+        return [before, told(sock.recv, 5, socket.MSG_WAITALL)]
+
+
+@behaviour
+def other_calls_on_a_fresh_socket() -> object:
+    with Sock() as sock:
+        return [
+            told(sock.recv_into, bytearray(1)), told(sock.recvfrom, 1), told(sock.recvmsg, 1),
+            told(sock.sendall, b"x"), told(sock.sendmsg, [b"x"]),
+        ]  # fmt: skip
+
+
+@behaviour
 def close_wakes_nobody_but_eof_does() -> object:
     one, two = pair()
     got: list[object] = []

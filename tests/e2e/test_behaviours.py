@@ -20,12 +20,7 @@ pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("behaviours.py")
 NO_POLLERR = "an AF_UNIX socket has no POLLERR: POLLHUP comes with everything else"
 DIFFERENCES: dict[str, tuple[object, str]] = {
-    "data_calls_on_a_fresh_socket": (
-        ["EAGAIN", 1],
-        "the kernel's channel is open before the connection is: what is written is sent later",
-    ),
     "poll_of_a_fresh_socket": ([], "a channel cannot hang up and be connected afterwards"),
-    "calls_on_a_listener": ([1, "ENOTCONN"], "the listener's channel takes what nobody will read"),
     "events_of_a_refused_connect": (["POLLIN", "POLLOUT", "POLLHUP", "POLLRDHUP"], NO_POLLERR),
     "events_on_reset": (["POLLIN", "POLLOUT", "POLLHUP", "POLLRDHUP"], NO_POLLERR),
     "closing_a_listener_resets_its_backlog": (
@@ -102,3 +97,24 @@ def test_as_on_linux(world: World, peer: Peer, way: str) -> None:
         if wanted[name] != minion[name]
     ]
     eventually("no socket left", lambda: not world.status("default")["sockets"])
+
+
+FRESH = """
+import os, socket, sys
+sock = socket.socket()
+fd, file = sock.fileno(), os.open(sys.executable, os.O_RDONLY)
+for call in (
+    lambda: os.read(fd, 1), lambda: os.readv(fd, [bytearray(1)]), lambda: os.write(fd, b"x"),
+    lambda: os.writev(fd, [b"x"]), lambda: os.sendfile(fd, file, 0, 1),
+):
+    try:
+        print(call())
+    except OSError as error:
+        print(error)
+"""
+
+
+def test_calls_on_the_descriptor_of_a_fresh_socket(world: World) -> None:
+    """Those that minionsocket leaves to the kernel."""
+    linux = world.run(sys.executable, "-c", FRESH).ok().out
+    assert world.run(MINION, "run", "--", sys.executable, "-c", FRESH).ok().out == linux
