@@ -16,7 +16,6 @@ from minion.cli import client, runtime
 from minion.cli.assemble import Minion
 from minion.cli.options import Options, UsageError
 from minion.cli.runtime import Place
-from minion.cli.streams import open_standard_streams
 from minion.driver import abi
 from minion.sysproxy.operations import Op
 
@@ -29,7 +28,6 @@ def app(args: argparse.Namespace) -> int:
     program = args.program[1:] if args.program[:1] == ["--"] else args.program
     if not program:
         raise UsageError("app: which program? e.g. minion app ./hello, or minion app module:main")
-    open_standard_streams()
     target = Target(program, args.env)
     close = args.gdb is not None or args.commit_log is not None or args.profile
     if args.on and close:

@@ -19,7 +19,7 @@ from minion.cli.boot_options import ISAS
 from minion.cli.engines import engine
 from minion.cli.options import RAM_MAX_MIB, RAM_MIN_MIB, Options, UsageError
 from minion.cli.profile import by_function, report
-from minion.cli.streams import Line, Log, open_standard_streams
+from minion.cli.streams import Line, Log
 from minion.cli.terminal import Terminal
 from minion.elf.image import ElfError
 from minion.fdt import emit
@@ -43,7 +43,6 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def boot(args: argparse.Namespace) -> int:
-    open_standard_streams()
     check(args)
     isa = ISAS[args.isa]
     if args.dump_dtb:
