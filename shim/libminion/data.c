@@ -37,6 +37,19 @@ static bool is_ours(int fd)
 
 /* ---- receiving ---- */
 
+/* What is not asked of libc; errno says why.  MSG_OOB: no urgent data is ever there.  MSG_ERRQUEUE:
+ * nor an error queue.  (tcp_recvmsg()) */
+static inline bool refused(int fd, int flags)
+{
+    if (__builtin_expect(flags & (LATER | MSG_ERRQUEUE), 0) && is_ours(fd))
+        errno = flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP;
+    else if (unconnected(fd))
+        errno = ENOTCONN;
+    else
+        return false;
+    return true;
+}
+
 static inline ssize_t received(int fd, ssize_t n, size_t wanted)
 {
     if (__builtin_expect(n > 0 || wanted == 0, 1))
@@ -54,56 +67,39 @@ static size_t total(const struct iovec *iov, size_t count)
 
 ssize_t minion_read(int fd, void *buf, size_t n)
 {
-    if (unconnected(fd))
-        return fail(ENOTCONN);
+    if (refused(fd, 0))
+        return -1;
     return received(fd, LIBC(read)(fd, buf, n), n);
 }
 
 ssize_t minion_readv(int fd, const struct iovec *iov, int count)
 {
-    if (unconnected(fd))
-        return fail(ENOTCONN);
+    if (refused(fd, 0))
+        return -1;
     ssize_t n = LIBC(readv)(fd, iov, count);
     if (__builtin_expect(n > 0, 1))
         return n;
     return n == 0 && total(iov, (size_t)count) == 0 ? 0 : explain_read(fd, n);
 }
 
-/* MSG_OOB: no urgent data is ever there.  MSG_ERRQUEUE: nor an error queue.  (tcp_recvmsg()) */
-static bool is_odd(int flags)
-{
-    return __builtin_expect(flags & (LATER | MSG_ERRQUEUE), 0);
-}
-
-static ssize_t receive_odd(int flags)
-{
-    return fail(flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP);
-}
-
 ssize_t minion_recv(int fd, void *buf, size_t n, int flags)
 {
-    if (is_odd(flags) && is_ours(fd))
-        return receive_odd(flags);
-    if (unconnected(fd))
-        return fail(ENOTCONN);
+    if (refused(fd, flags))
+        return -1;
     return received(fd, LIBC(recv)(fd, buf, n, flags), n);
 }
 
 ssize_t minion_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
                         socklen_t *len)
 {
-    if ((from || is_odd(flags)) && is_ours(fd)) {
-        if (is_odd(flags))
-            return receive_odd(flags);
-        if (unconnected(fd))
-            return fail(ENOTCONN);
+    if (refused(fd, flags))
+        return -1;
+    if (from && is_ours(fd)) {
         ssize_t got = received(fd, LIBC(recvfrom)(fd, buf, n, flags, NULL, NULL), n);
-        if (got >= 0 && from && len)
+        if (got >= 0 && len)
             *len = 0;                /* TCP gives no address (the channel would give its name) */
         return got;
     }
-    if (unconnected(fd))
-        return fail(ENOTCONN);
     return received(fd, LIBC(recvfrom)(fd, buf, n, flags, from, len), n);
 }
 
@@ -125,11 +121,9 @@ static void forget_received(struct msghdr *msg)
 ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n;
-    if (!is_odd(flags) && unconnected(fd))
-        return fail(ENOTCONN);
-    if (msg && (msg->msg_name || is_odd(flags)) && is_ours(fd)) {
-        if (is_odd(flags))
-            return receive_odd(flags);
+    if (msg && refused(fd, flags))
+        return -1;
+    if (msg && msg->msg_name && is_ours(fd)) {
         void *name = msg->msg_name;
         msg->msg_name = NULL;
         n = LIBC(recvmsg)(fd, msg, flags);

@@ -111,8 +111,8 @@ ssize_t explain_write(int fd, bool quiet)
         return -1;
     if (proxied(fd, &sock))
         error = why_not_taken(fd, &sock);
-    if (error == EPIPE && !quiet)
-        raise_sigpipe();
+    if (error == EPIPE)
+        return refuse_write(quiet);
     errno = error;
     return -1;
 }

@@ -20,21 +20,12 @@ _LOSS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _sendfile = socket.socket.sendfile
 
 
-def _refuse_urgent(self: socket.socket, flags: int) -> None:
+def _refuse(self: socket.socket, flags: int, unconnected: int) -> None:
+    """What is not asked of the kernel.  unconnected: the errno if there was never a connection."""
     if flags & socket.MSG_OOB and is_ours(self):
         raise error(errno.EOPNOTSUPP)
-
-
-def _check_reading(self: socket.socket, flags: int) -> None:
-    _refuse_urgent(self, flags)
     if lib.minion_unconnected(self.fileno()):
-        raise error(errno.ENOTCONN)
-
-
-def _check_writing(self: socket.socket, flags: int) -> None:
-    _refuse_urgent(self, flags)
-    if lib.minion_unconnected(self.fileno()):
-        raise error(errno.EPIPE)
+        raise error(unconnected)
 
 
 def _ended(self: socket.socket, nothing: T) -> T:
@@ -58,7 +49,7 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
-    _check_reading(self, flags)
+    _refuse(self, flags, errno.ENOTCONN)
     try:
         data = _Base.recv(self, bufsize, flags)
     except OSError as seen:
@@ -67,7 +58,7 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-    _check_reading(self, flags)
+    _refuse(self, flags, errno.ENOTCONN)
     try:
         count = _Base.recv_into(self, buffer, nbytes, flags)
     except OSError as seen:
@@ -92,7 +83,7 @@ def recvfrom_into(
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
-    _check_reading(self, flags)
+    _refuse(self, flags, errno.ENOTCONN)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
     try:
@@ -108,7 +99,7 @@ def recvmsg(
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
-    _check_reading(self, flags)
+    _refuse(self, flags, errno.ENOTCONN)
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)
@@ -123,7 +114,7 @@ def recvmsg_into(
 
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
-    _check_writing(self, flags)
+    _refuse(self, flags, errno.EPIPE)
     try:
         return _Base.send(self, data, flags)
     except OSError as seen:
@@ -131,7 +122,7 @@ def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
 
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
-    _check_writing(self, flags)
+    _refuse(self, flags, errno.EPIPE)
     try:
         return _Base.sendall(self, data, flags)
     except OSError as seen:
@@ -155,7 +146,7 @@ def sendmsg(
     address: object = None,
     /,
 ) -> int:
-    _check_writing(self, flags)
+    _refuse(self, flags, errno.EPIPE)
     try:
         if is_ours(self):  # neither an address nor ancillary data goes over TCP
             return _Base.sendmsg(self, buffers, (), flags)
@@ -167,7 +158,7 @@ def sendmsg(
 def sendfile(
     self: socket.socket, file: IO[bytes], offset: int = 0, count: int | None = None
 ) -> int:
-    _check_writing(self, 0)
+    _refuse(self, 0, errno.EPIPE)
     try:
         return _sendfile(self, file, offset, count)
     except OSError as seen:
