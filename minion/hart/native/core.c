@@ -169,6 +169,9 @@ static inline bool exchange(
     uint64_t target; \
     do { uint##bits##_t got_; memcpy(&got_, pointer, (bits) / 8); target = got_; } while (0)
 
+#define PUT(bits, pointer, what) \
+    do { uint##bits##_t put_ = (uint##bits##_t)(what); memcpy(pointer, &put_, (bits) / 8); } while (0)
+
 #define LOAD(bits, target, where) \
     READABLE(target##_at, bits, where); \
     GET(bits, target, target##_at)
@@ -176,8 +179,7 @@ static inline bool exchange(
 #define STORE(bits, where, what) \
     do { \
         WRITABLE(to_, bits, where); \
-        uint##bits##_t put_ = (uint##bits##_t)(what); \
-        memcpy(to_, &put_, (bits) / 8); \
+        PUT(bits, to_, what); \
     } while (0)
 
 /* The store that follows finds what the load has found. */
@@ -198,10 +200,9 @@ static inline bool exchange(
     ALIGNED(bits, where); \
     if (h->reserved_size == (bits) / 8 && h->reserved_addr == (where)) { \
         WRITABLE(to_, bits, where); \
-        uint##bits##_t old_, new_ = (uint##bits##_t)(what); \
-        memcpy(&old_, to_, sizeof old_); \
-        if (old_ == (uint##bits##_t)h->reserved_value) { \
-            memcpy(to_, &new_, sizeof new_); \
+        GET(bits, old_, to_); \
+        if (old_ == h->reserved_value) { \
+            PUT(bits, to_, what); \
             target = 0; \
         } \
     } \

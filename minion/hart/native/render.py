@@ -59,7 +59,7 @@ def value(e: Expr) -> str:
     kind = type_of(e)
     if e.op == "const":
         return literal(e.lo)
-    if e.op in ("name", "text"):
+    if e.op == "name":
         return e.text
     if e.op in MODULAR and kind in ("uint64_t", "int64_t") and narrow(e):
         return f"({kind}){low(e)}"

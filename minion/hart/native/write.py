@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from minion.hart.config import Isa
 from minion.hart.decode import ADDRESSES, BIN, functions
 from minion.hart.encoding import Encoding, Kind, encodings
+from minion.hart.isa import Semantics
 from minion.hart.native import render
 from minion.hart.translate.node import Expr, name
 from minion.hart.translate.semantics import Jump, Machine, Opaque, Value, definition, expression
@@ -175,9 +176,8 @@ def operands(encoding: Encoding, mask: int) -> tuple[list[Expr], str]:
     return values, slots
 
 
-def instruction(encoding: Encoding, function: object, mask: int) -> Instruction:
+def instruction(encoding: Encoding, function: Semantics, mask: int) -> Instruction:
     """Raises Opaque, render.TooWide."""
-    assert callable(function)
     values, slots = operands(encoding, mask)
     writer = Writer(encoding.name, mask)
     jump = definition(function).write(writer, *values)
