@@ -10,7 +10,10 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from debugging import image
@@ -270,13 +273,33 @@ def read_until(fd: int, end: bytes) -> bytes:
     return got
 
 
-def test_a_terminal(tmp_path: Path) -> None:
-    """Raw: every key arrives, also Ctrl-C; Ctrl-A x ends; the mode is what it was."""
+class Session(NamedTuple):
+    """A machine on a terminal."""
+
+    process: subprocess.Popen[bytes]
+    ours: int
+    theirs: int
+    before: list[object]
+    """The terminal's mode."""
+
+
+@contextmanager
+def on_a_terminal(image: Path) -> Iterator[Session]:
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
-    path = program(tmp_path, ECHO)
-    process = subprocess.Popen([*MINION, path], stdin=theirs, stdout=theirs, stderr=theirs)
+    process = subprocess.Popen([*MINION, image], stdin=theirs, stdout=theirs, stderr=theirs)
     try:
+        yield Session(process, ours, theirs, before)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+        os.close(theirs)
+
+
+def test_a_terminal(tmp_path: Path) -> None:
+    """Raw: every key arrives, also Ctrl-C; Ctrl-A x ends; the mode is what it was."""
+    with on_a_terminal(program(tmp_path, ECHO)) as (process, ours, theirs, before):
         assert read_until(ours, b">") == b">"
         os.write(ours, b"a\x03\r\x01\x01")
         assert read_until(ours, b"\x01") == b"a\x03\r\x01"
@@ -287,39 +310,18 @@ def test_a_terminal(tmp_path: Path) -> None:
         assert read_until(ours, b"\n") == b"minion: terminated\r\n"
         assert process.wait(TIMEOUT_S) == 0
         assert termios.tcgetattr(theirs) == before
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
 
 
 def test_what_we_say_does_not_follow_what_the_program_says(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    path = program(tmp_path, ECHO)
-    process = subprocess.Popen([*MINION, path], stdin=theirs, stdout=theirs, stderr=theirs)
-    try:
+    with on_a_terminal(program(tmp_path, ECHO)) as (process, ours, *_):
         assert read_until(ours, b">") == b">"
         os.write(ours, b"\x01x")
         assert read_until(ours, b"terminated\r\n") == b"\r\nminion: terminated\r\n"
         assert process.wait(TIMEOUT_S) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)
 
 
 def test_a_terminal_before_a_program_that_does_not_listen(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    path = program(tmp_path, WRITER | BUSY)
-    process = subprocess.Popen([*MINION, path], stdin=theirs, stdout=theirs, stderr=theirs)
-    try:
+    with on_a_terminal(program(tmp_path, WRITER | BUSY)) as (process, ours, *_):
         assert read_until(ours, b"U") == b"U"
         os.write(ours, b"\x01x")
         assert process.wait(TIMEOUT_S) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-        os.close(theirs)

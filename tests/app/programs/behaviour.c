@@ -20,36 +20,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "loopback.h"
+#include "say.h"
+
 #pragma GCC diagnostic ignored "-Wstringop-overflow" /* wrong arguments are what it is about */
 #pragma GCC diagnostic ignored "-Wstringop-overread"
-
-static void say(const char *what, long result)
-{
-    if (result == -1)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, result);
-}
-
-static struct sockaddr_in address(int port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return a;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_in a;
-    socklen_t n = sizeof a;
-    getsockname(fd, (struct sockaddr *)&a, &n);
-    return ntohs(a.sin_port);
-}
 
 static int listening(void)
 {
     int l = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in a = address(0);
+    struct sockaddr_in a = at(0);
     if (bind(l, (struct sockaddr *)&a, sizeof a) || listen(l, 8))
         exit(9);
     return l;
@@ -58,7 +38,7 @@ static int listening(void)
 static void pair(int *one, int *two)
 {
     int l = listening();
-    struct sockaddr_in a = address(port_of(l));
+    struct sockaddr_in a = at(port_of(l));
     *one = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(*one, (struct sockaddr *)&a, sizeof a))
         exit(9);
@@ -181,7 +161,7 @@ static void listeners(void)
 {
     puts("-- listeners");
     int l = listening(), one = 1;
-    struct sockaddr_in a = address(port_of(l)), b;
+    struct sockaddr_in a = at(port_of(l)), b;
     socklen_t n = sizeof b;
     ready("listening", l, 0);
     fcntl(l, F_SETFL, O_NONBLOCK);
@@ -371,11 +351,11 @@ static void datagrams(void)
 {
     puts("-- datagrams");
     int s = socket(AF_INET, SOCK_DGRAM, 0), c = socket(AF_INET, SOCK_DGRAM, 0);
-    struct sockaddr_in a = address(0), from;
+    struct sockaddr_in a = at(0), from;
     socklen_t n = sizeof from;
     char buf[100];
     bind(s, (struct sockaddr *)&a, sizeof a);
-    a = address(port_of(s));
+    a = at(port_of(s));
     ready("idle", s, 0);
     say("peer", getpeername(c, (struct sockaddr *)&from, &n));
     say("connect", connect(c, (struct sockaddr *)&a, sizeof a));

@@ -12,13 +12,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static void say(const char *what, long result)
-{
-    if (result == -1)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, result);
-}
+#include "say.h"
 
 int main(void)
 {

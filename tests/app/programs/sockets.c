@@ -16,28 +16,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static void say(const char *what, long result)
-{
-    if (result == -1)
-        printf("%s: %s\n", what, strerrorname_np(errno));
-    else
-        printf("%s: %ld\n", what, result);
-}
-
-static struct sockaddr_in at(int port)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(port)};
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    return a;
-}
-
-static int port_of(int fd)
-{
-    struct sockaddr_in a;
-    socklen_t n = sizeof a;
-    getsockname(fd, (struct sockaddr *)&a, &n);
-    return ntohs(a.sin_port);
-}
+#include "loopback.h"
+#include "say.h"
 
 static void *echo(void *arg)
 {
