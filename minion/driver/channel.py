@@ -13,11 +13,14 @@ kernel: the abstract name of its end exists as long as the descriptor does.
 from __future__ import annotations
 
 import errno
+import fcntl
 import socket
+import termios
 import time
 from collections.abc import Callable
 from enum import IntEnum
 from select import EPOLLHUP, EPOLLIN, EPOLLOUT
+from struct import Struct
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
@@ -25,6 +28,7 @@ from minion.driver import abi
 
 FILL = bytes(60_000)
 SNDBUF_BYTES = 2 << 20
+INT = Struct("i")
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 
 
@@ -179,6 +183,11 @@ class Channel:
         self._eof = True  # shut down, but held: the next news is its close
         self._watch()
         return EOF
+
+    @property
+    def readable_bytes(self) -> int:
+        """What the program has written and nobody has read."""
+        return INT.unpack(fcntl.ioctl(self.fd, termios.FIONREAD, INT.pack(0)))[0]  # type: ignore[no-any-return]  # one int
 
     def send(self, view: memoryview) -> int:
         if self.state != State.OPEN:

@@ -9,7 +9,7 @@ from functools import partial
 from hypercalls.api import EOF, RESET, Ready
 from minion.driver.channel import Channel
 from minion.sysproxy import messages
-from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
+from minion.sysproxy.messages import COPY_MAX, CREDIT, MORE, NOTE, Note
 
 
 class Pump:
@@ -93,7 +93,8 @@ class SerialCopyEngine:
         number = pump.channel.number
         if count > 0:
             pump.credit -= min(count, pump.credit)
-            self._note(Note.COPYIN, number, 0, bytes(self._scratch[:count]))
+            more = MORE if count == room and pump.channel.readable_bytes else 0
+            self._note(Note.COPYIN, number, more, bytes(self._scratch[:count]))
             if not pump.credit:
                 self._want(pump)
         elif count < 0 and pump.told_end != count:

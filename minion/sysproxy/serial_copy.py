@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from hypercalls.api import CLOSED, EOF, RESET, Buffer, Ready
 from minion.sysproxy import messages
-from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
+from minion.sysproxy.messages import COPY_MAX, CREDIT, MORE, NOTE, Note
+
+LINE_NS: Final = 200_000_000
+"""What the driver has is to come, but the line may be slow."""
 
 
 class Channel:
-    __slots__ = ("credit", "end", "owed", "queue", "ready", "wanted", "wants_out")
+    __slots__ = ("credit", "end", "more", "owed", "queue", "ready", "wanted", "wants_out")
 
     def __init__(self, ready: Callable[[Ready], None]) -> None:
         self.ready = ready
@@ -25,12 +29,16 @@ class Channel:
         """EOF, RESET or CLOSED, after the queue; 0: not ended."""
         self.credit = CREDIT
         self.owed = 0
+        self.more = False
+        """The driver has more of what the program wrote."""
         self.wanted = int(Ready.IN)
         self.wants_out = False
 
 
 class SerialCopy:
     """api.Copy."""
+
+    piece_bytes = 1  # a frame may be as short as the credit that was left
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
@@ -62,6 +70,7 @@ class SerialCopy:
             self.counters["copyin_bytes"] += len(data)
             self.counters["copyin_frames"] += 1
             channel.queue.append(memoryview(data))
+            channel.more = a == MORE
         if a in (EOF, RESET, CLOSED):
             channel.end = a
             if channel.wants_out and a != EOF:
@@ -110,6 +119,10 @@ class SerialCopy:
         if moved < length:
             channel.wants_out = True
         return moved
+
+    def unfinished_ns(self, chan: int, _length: int) -> int:
+        channel = self._channels.get(chan)
+        return LINE_NS if channel is not None and channel.more else 0
 
     def want(self, chan: int, events: Ready) -> None:
         channel = self._channels.get(chan)
