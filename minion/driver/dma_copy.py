@@ -25,6 +25,9 @@ class DmaCopyEngine:
     def unplug(self, channel: Channel) -> None:
         self._dma.unplug(channel.number)
 
+    def settle(self, _channel: Channel) -> None:
+        """The server copies it in itself."""
+
     def refuse(self, chan: int) -> None:
         self._dma.plug(chan, Refused())
         self._dma.request(chan, Ready.IN)

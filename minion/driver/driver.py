@@ -39,6 +39,9 @@ class CopyEngine(Protocol):
 
     def unplug(self, channel: Channel) -> None: ...
 
+    def settle(self, channel: Channel) -> None:
+        """Send on what the program wrote before the request that follows, as far as credit goes."""
+
     def refuse(self, chan: int) -> None:
         """No descriptor could be had for an accepted connection: it is to be reset."""
 
@@ -86,6 +89,7 @@ class Driver:
             if channel is None:
                 self.counters["refused"] += 1
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
+            self._copy.settle(channel)
         self.counters["requests"] += 1
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
         self._waiting[reqno] = (done, channel, a)

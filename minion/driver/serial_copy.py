@@ -46,6 +46,16 @@ class SerialCopyEngine:
     def unplug(self, channel: Channel) -> None:
         self._pumps.pop(channel.number, None)
 
+    def settle(self, channel: Channel) -> None:
+        pump = self._pumps.get(channel.number)
+        if pump is None or not pump.attached:
+            return
+        while pump.credit and not pump.told_end and channel.readable_bytes:
+            credit = pump.credit
+            self._pull(pump)
+            if pump.credit == credit:
+                break  # not connected: what stands in the channel is not the program's
+
     def refuse(self, chan: int) -> None:
         self._note(Note.COPYIN, chan, RESET)
 

@@ -59,6 +59,10 @@ int minion_is_ours(int fd);
  * does not exclude it. */
 int minion_unconnected(int fd);
 
+/* The next n bytes are written with MSG_MORE; 0: those that were announced and not written, are not.
+ * Nothing for descriptors that are not a minion's.  Keeps errno. */
+void minion_more(int fd, size_t n);
+
 /* What an EOF (writing 0), or EPIPE, ECONNRESET, ENOTCONN on ours means: 0 (a real EOF) or the errno.
  * Takes the pending error, as the libc call would. */
 int minion_explain(int fd, int writing);
