@@ -82,8 +82,8 @@ class Config:
     port_first: int = 32768
     port_last: int = 60999
     """Ephemeral ports: Linux's default range."""
-    repeat_ack_ns: int = 100 * MS
-    """Between answers to unacceptable segments without text: ends that disagree must not answer
-    each other's acknowledgements for ever (Linux: tcp_invalid_ratelimit, 500 ms)."""
-    challenge_ack_per_s: int = 100
-    """RFC 5961, section 7."""
+    oow_ack_ns: int = 500 * MS
+    """Between two answers of one connection to what cannot belong to it: ends that disagree must
+    not answer each other's acknowledgements for ever (Linux: tcp_invalid_ratelimit)."""
+    challenge_ack_per_s: int = 1000
+    """All connections together, on average (RFC 5961, section 7; Linux's was 1,000)."""

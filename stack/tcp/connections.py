@@ -19,13 +19,14 @@ Local = tuple[int, int]
 class TimeWait:
     """What is left of a connection in TIME-WAIT: enough to acknowledge a repeated FIN."""
 
-    __slots__ = ("expires_ns", "rcv_nxt", "since_ns", "snd_nxt")
+    __slots__ = ("answered_ns", "expires_ns", "rcv_nxt", "since_ns", "snd_nxt")
 
     def __init__(self, snd_nxt: int, rcv_nxt: int, since_ns: int, expires_ns: int) -> None:
         self.snd_nxt = snd_nxt
         self.rcv_nxt = rcv_nxt
         self.since_ns = since_ns
         self.expires_ns = expires_ns
+        self.answered_ns = -(1 << 62)
 
 
 class Listener:
@@ -208,6 +209,13 @@ class Connections:
         if self._time_wait_callout is None:
             self._time_wait_callout = self._callouts.at(expires, self._expire)
         tcb.owner.closed(0)
+
+    def prolong(self, key: Key, entry: TimeWait, now: int) -> None:
+        """The peer's FIN came again: wait anew (section 3.10.7.4, eighth)."""
+        entry.expires_ns = now + 2 * self._config.msl_ns
+        self.time_wait[key] = self.time_wait.pop(
+            key
+        )  # they stand in the order in which they expire
 
     def _expire(self) -> None:
         now = self._clock.monotonic_ns()

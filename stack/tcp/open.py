@@ -24,7 +24,12 @@ class Opener:
         self._connections = connections
         self.trace: Trace | None = None
         """Given to every new connection."""
-        self.counters = {"active_opens": 0, "passive_opens": 0, "half_open_dropped": 0}
+        self.counters = {
+            "active_opens": 0,
+            "passive_opens": 0,
+            "half_open_dropped": 0,
+            "no_way_back": 0,
+        }
 
     def _create(self, key: Key, now: int) -> Tcb:
         path = self._ip.path(key[2], key[0])
@@ -60,7 +65,11 @@ class Opener:
             victim = half_open[next(iter(half_open))]
             self.counters["half_open_dropped"] += 1
             self._connections.finish(victim, 0)
-        tcb = self.answer(header, segment, now, WAITING, listener.template, listener)
+        try:
+            tcb = self.answer(header, segment, now, WAITING, listener.template, listener)
+        except OSError:
+            self.counters["no_way_back"] += 1  # as for a segment lost on its way
+            return
         half_open[tcb.key] = tcb
 
     def answer(
@@ -69,7 +78,7 @@ class Opener:
     ) -> Tcb:  # fmt: skip
         """Send a SYN-ACK; template gives the connection its options.
 
-        Text in the SYN is not taken: the peer will send it again.
+        Text in the SYN is not taken: the peer will send it again.  OSError(ENETUNREACH).
         """
         options = Options.parse(segment.options)
         key = (header.dst, segment.dst, header.src, segment.src)
