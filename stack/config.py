@@ -52,6 +52,10 @@ class Config:
     """RFC 6298, 2.5: at least 60 s."""
     retries: int = 15
     """R2 for data (RFC 9293, 3.8.3): Linux's tcp_retries2, at least 100 s in all."""
+    orphan_retries: int = 8
+    """R2 when nobody waits any more: over 100 s (Linux: tcp_orphan_retries)."""
+    orphan_probes: int = 10
+    """Window probes of a connection that nobody waits for, answered or not: 200 s."""
     syn_retries: int = 8
     """R2 for a SYN: 1+2+4+8+16+32+60+60+60 s is over the 3 minutes of MUST-23."""
     synack_retries: int = 5

@@ -68,7 +68,7 @@ class AckInput:
         snd = tcb.snd
         if snd.start < snd.end:
             snd.acknowledge(ack)
-        tcb.dupacks = 0
+        tcb.dupacks = tcb.cwnd_extra = 0
         if not tcb.in_recovery:
             if tcb.cwnd_limited:  # RFC 7661: a window that was not used has not been tested
                 newreno.acknowledged(tcb, count)
@@ -93,6 +93,13 @@ class AckInput:
         elif tcb.dupacks == newreno.DUPACK_THRESHOLD and newreno.may_enter(tcb, ack):
             newreno.enter_recovery(tcb)
             self._output.retransmit_first(tcb)
+            self._output.later(tcb)
+        elif (
+            tcb.dupacks < newreno.DUPACK_THRESHOLD
+            and tcb.snd_nxt == tcb.snd_max
+            and newreno.may_enter(tcb, ack)
+        ):
+            tcb.cwnd_extra = tcb.dupacks * tcb.mss  # limited transmit (RFC 3042): new data, if any
             self._output.later(tcb)
 
     def _fin_acknowledged(self, tcb: Tcb, now: int) -> bool:

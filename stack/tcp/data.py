@@ -57,9 +57,14 @@ class DataInput:
             if fin:
                 self._fin(tcb, now)
         else:
+            # RFC 5681, 4.2: duplicate ACKs at once; of a batch one for each span, as if it had been
+            # one segment, and none if its gap closes meanwhile
+            if tcb.pending and tcb.ack_now and tcb.early_end != seq:
+                self._output.ack(tcb)
+            tcb.early_end = seq + length
             self._early(tcb, frame, seq, at, length, fin)
-            tcb.ack_now = True  # RFC 5681, 4.2: duplicate ACKs at once, one for each
-            self._output.ack(tcb)
+            tcb.ack_now = True
+            self._output.later(tcb)
 
     def _deliver(self, tcb: Tcb, frame: Frame, at: int, length: int) -> int:
         """Returns how many bytes have found a place."""

@@ -116,13 +116,14 @@ class Opener:
         tcb.snd_una = ack
         tcb.snd_nxt = max(tcb.snd_nxt, ack)
         tcb.rexmt_at = 0
+        lost = not tcb.timed_at  # a SYN of ours was sent again
         if tcb.timed_at:
             rto.sample(tcb, max(1, now - tcb.timed_at), self._config)
             tcb.timed_at = 0
         else:
             tcb.rto_ns = max(self._config.rto_initial_ns, 3_000_000_000)  # RFC 6298, 5.7
         tcb.retries = 0
-        newreno.start(tcb, self._config)
+        newreno.start(tcb, self._config, lost)
         if tcb.keepalive:
             tcb.keep_at = now + tcb.keep_idle_ns
         if tcb.fin_queued:  # closed while in SYN-RECEIVED

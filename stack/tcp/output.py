@@ -196,7 +196,8 @@ class Output:
             seq = tcb.snd_nxt
             length = unsent = snd.end - seq
             if length > 0:
-                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < tcb.cwnd else tcb.cwnd)
+                window = tcb.cwnd + tcb.cwnd_extra
+                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < window else window)
                 if length > usable:
                     length = usable
                 if length > largest:

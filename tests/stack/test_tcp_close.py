@@ -326,7 +326,7 @@ def test_an_orphan_behind_a_closed_window_is_given_up(data: bytes) -> None:
             t.drain()
             t.inject("A", 1, 1, win=0)
         assert t.gone
-        assert t.now_ms > 300_000
+        assert 100_000 < t.now_ms < 300_000
 
 
 # -- TIME-WAIT
