@@ -54,7 +54,7 @@ class Opener:
         """Send a SYN."""
         self.counters["active_opens"] += 1
         self._scale(tcb)
-        self._connections.table[tcb.key] = tcb
+        self._connections.insert(tcb)
         step(tcb, On.ACTIVE_OPEN)
         self._output.syn(tcb, now)
 
@@ -89,7 +89,7 @@ class Opener:
         template(tcb)
         self._scale(tcb)
         self.counters["passive_opens"] += 1
-        self._connections.table[key] = tcb
+        self._connections.insert(tcb)
         step(tcb, On.PASSIVE_OPEN)
         self.synchronize(tcb, segment.seq, options)
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window

@@ -63,13 +63,12 @@ class TcpProtocol:
 
     def listen(self, local: Local, backlog: int, acceptable: Callable[[], None]) -> Listener:
         listener = Listener(local, min(max(backlog, 0), self._config.somaxconn), acceptable)
-        self.connections.listeners[local] = listener
+        self.connections.listen(listener)
         return listener
 
     def unlisten(self, listener: Listener) -> None:
         """Stop listening; connections nobody has accepted are reset (RFC 9293, 3.10.4)."""
-        if self.connections.listeners.get(listener.local) is listener:
-            del self.connections.listeners[listener.local]
+        self.connections.unlisten(listener)
         for tcb in [*listener.half_open.values(), *listener.ready]:
             self.abort(tcb)
 
