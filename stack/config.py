@@ -27,6 +27,10 @@ class Config:
     """RFC 1122, 3.3.2 asks for 60 to 120 s; Linux's 30 s frees memory sooner under loss."""
     reassembly_bytes: int = 1 << 20
     """All fragments of all datagrams; the oldest datagram is given up for a new one."""
+    path_mtu_expires_ns: int = 600 * SECOND
+    """RFC 1191, 6.3: no sooner than 5 minutes, 10 recommended (Linux: ip_rt_mtu_expires)."""
+    path_mtu_min_bytes: int = 552
+    """Linux's ip_rt_min_pmtu; RFC 1191's 68 would be an invitation."""
     icmp_rate_per_s: int = 100
     """ICMP errors sent (RFC 1812, 4.3.2.8)."""
 

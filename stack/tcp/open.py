@@ -9,7 +9,7 @@ from stack.config import Config
 from stack.ip.ip import Ip
 from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections, Listener
-from stack.tcp.output import IP_TCP_BYTES, Output
+from stack.tcp.output import Output
 from stack.tcp.state import On, step
 from stack.tcp.tcb import NOBODY, WAITING, Key, Owner, Tcb, Trace
 from stack.wire.ipv4 import Ipv4
@@ -103,8 +103,7 @@ class Opener:
         tcb.rcv_nxt = seq + 1
         tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + min(tcb.rcv_space, 0xFFFF))
         tcb.peer_mss = max(options.mss if options.mss is not None else 536, 64)
-        mss = min(tcb.peer_mss, tcb.path.mtu_bytes - IP_TCP_BYTES)  # MUST-16
-        tcb.mss = min(mss, tcb.user_mss) if tcb.user_mss else mss
+        tcb.mss = self._output.send_mss(tcb)
         if options.window_scale is None:  # RFC 7323, 2.2: both or none
             tcb.rcv_scale = tcb.snd_scale = 0
         else:

@@ -13,7 +13,7 @@ from stack.ip.ip import Ip
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.input import Input
 from stack.tcp.open import Opener
-from stack.tcp.output import IP_TCP_BYTES, Output
+from stack.tcp.output import Output
 from stack.tcp.state import MAY_OUTPUT, MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Owner, Tcb
 from stack.tcp.timers import Timers
@@ -201,9 +201,10 @@ class TcpProtocol:
         tcb = self._find(inner, ports)
         if tcb is None:
             return
-        mtu = self._ip.reduce_mtu(inner.dst, mtu_bytes or 576)
-        if mtu - IP_TCP_BYTES < tcb.mss:
-            tcb.mss = mtu - IP_TCP_BYTES
+        before = tcb.mss
+        self._ip.path_mtus.reduce(inner.dst, mtu_bytes, tcb.path.mtu_bytes)
+        self.output.refresh(tcb)
+        if tcb.mss < before:
             tcb.snd_nxt = tcb.snd_una
             tcb.timed_at = 0  # Karn
             self.push(tcb)

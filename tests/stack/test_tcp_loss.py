@@ -437,8 +437,54 @@ def test_rfc1191_nonsense_mtus() -> None:
         t.expect_nothing()
         inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 90_000), rest=700)  # not ours
         t.expect_nothing()
-        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=60)  # an attack: 576 is the least
-        assert sizes(t)[0] == (1, 536)
+
+
+@pytest.mark.parametrize("mtu", [0, 1, 20, 40, 67, 68, 551])
+def test_below_the_least_mtu_packets_may_be_fragmented(mtu: int) -> None:
+    """As Linux: 552 bytes, and no Don't Fragment, so that they arrive whatever is true."""
+    with script() as t:
+        t.connect()
+        t.write(bytes(5 * MSS))
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=mtu)
+        again = t.drain()
+        assert max(len(s.data) for s in again) == 512
+        assert not any(s.header.fragment for s in again)
+        assert len({s.header.ident for s in again}) == len(again)
+
+
+def test_a_smaller_mtu_still_counts_after_a_larger_one() -> None:
+    with script() as t:
+        t.connect()
+        t.write(bytes(5 * MSS))
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=1000)
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=1300)
+        t.expect_nothing()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=700)
+        again = t.drain()
+        assert max(len(s.data) for s in again) == 660
+        assert all(s.header.fragment == ipv4.DONT_FRAGMENT for s in again)
+
+
+def test_a_path_mtu_expires() -> None:
+    """RFC 1191, 6.3: the way may have changed."""
+    with script() as t:
+        t.connect()
+        t.write(bytes(2 * MSS))
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=1000)
+        t.drain()
+        t.inject("A", 1, 1 + 2 * MSS)
+        t.run_ms(599_000)
+        t.write(bytes(960))
+        assert sizes(t) == [(1 + 2 * MSS, 960)]
+        t.inject("A", 1, 961 + 2 * MSS)
+        t.run_ms(2000)
+        t.write(bytes(MSS))
+        assert sizes(t) == [(961 + 2 * MSS, MSS)]
+        assert len(t.net.callouts) == 1  # the retransmission timer's
 
 
 def test_path_mtu_is_remembered_for_the_next_connection() -> None:
