@@ -55,6 +55,8 @@ class SerialCopyEngine:
             return
         if note == Note.ATTACH:
             pump.attached = True
+            pump.credit, pump.told_end, pump.ended = CREDIT, 0, False
+            pump.queue.clear()
             pump.channel.want(Ready.IN)
         elif note == Note.COPYOUT:
             if data:
@@ -80,7 +82,7 @@ class SerialCopyEngine:
     def _ready(self, pump: Pump, events: Ready) -> None:
         if events & Ready.OUT and pump.queue:
             self._push(pump)
-        if events & Ready.IN and pump.attached:
+        if events & (Ready.IN | Ready.HUP) and pump.attached:
             self._pull(pump)
 
     def _pull(self, pump: Pump) -> None:
