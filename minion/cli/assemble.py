@@ -168,8 +168,8 @@ class Minion:
             copy = board.hypercalls.copy
             assert copy is not None
         else:
-            engine = SerialCopyEngine(self.link.send)
-            copy = SerialCopy(self.port.link.send)
+            engine = SerialCopyEngine(self.link, reactor)
+            copy = SerialCopy(self.port.link)
         self.driver = Driver(reactor, control_path, engine, self.link.send)
         self.server = Server(board.hypercalls, self.net, self.resolver, copy, self.port.link.send)
         if isinstance(copy, SerialCopy):

@@ -25,7 +25,7 @@ from stack.wire import WireError, arp, dns, dotted, ethernet, icmp, ipv4, tcp, u
 
 VNET_BYTES = 12
 HEX_BYTES = 24
-KINDS = {link.DATA: "DATA", link.ACK: "ACK", link.NAK: "NAK", link.RESET: "RESET",
+KINDS = {link.DATA: "DATA", link.ACK: "ACK", link.PART: "PART", link.RESET: "RESET",
          link.RESET_ACK: "RESET_ACK"}  # fmt: skip
 FLAGS = ((tcp.SYN, "S"), (tcp.FIN, "F"), (tcp.RST, "R"), (tcp.PSH, "P"), (tcp.ACK, "."))
 
@@ -68,10 +68,15 @@ class Tracer:
         """Around one direction of the line."""
         deframer = frames.Deframer()
 
+        begun = False
+
         def traced(data: bytes) -> None:
-            for kind, seq, ack, payload in deframer.input(data):
-                text = f"{arrow} {KINDS.get(kind, kind)} seq {seq} ack {ack}"
-                self.say("line", f"{text} {describe_message(payload)}  {data[:HEX_BYTES].hex(' ')}")
+            nonlocal begun
+            for kind, number, seq, ack, payload in deframer.input(data):
+                text = f"{arrow} {KINDS.get(kind, kind)} {number} seq {seq} ack {ack}"
+                what = f"{len(payload)} bytes" if begun else describe_message(payload)
+                begun = kind == link.PART
+                self.say("line", f"{text} {what}  {data[:HEX_BYTES].hex(' ')}")
             receive(data)
 
         return traced

@@ -4,8 +4,10 @@ Theory of operation.  `UNCONNECTED`: the program's end has no other end; the ker
 writable and hung up, as Linux does for a TCP socket that is not connected.  `CONNECTING`: a pair,
 whose program side was filled, so that the program can neither write nor is told that it could; the
 fill is read back when the connection opens.  `OPEN`: bytes pass.  `LISTENING`: messages with
-descriptors pass.  `DEAD`: the connection or the attempt has failed and our end is closed, with what
-the program had written unread, which its kernel reports as an error; only its close is waited for.
+descriptors pass.  `BROKEN`: the connection has failed, and what it had received is still on its way
+to the program, which can write no more.  `DEAD`: the connection or the attempt has failed and our
+end is closed, with something the program had written unread where possible, which its kernel
+reports as an error; only its close is waited for.
 
 Closing is noticed as EPOLLHUP, or EPOLLERR if the program left data unread.  A hang-up cannot be
 masked, so a channel that shows one and is not being read is taken out of epoll.  Whether the
@@ -16,9 +18,12 @@ from __future__ import annotations
 
 import errno
 import socket
+from array import array
 from collections.abc import Callable
 from enum import IntEnum
+from fcntl import ioctl
 from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from termios import FIONREAD
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
@@ -39,7 +44,8 @@ class State(IntEnum):
     CONNECTING = 1
     OPEN = 2
     LISTENING = 3
-    DEAD = 4
+    BROKEN = 4
+    DEAD = 5
 
 
 class Channel:
@@ -248,7 +254,7 @@ class Channel:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
             return readable | (EPOLLOUT if self.wanted & OUT else 0)
-        if self.state == State.LISTENING and self.wanted & OUT:
+        if self.state in (State.LISTENING, State.BROKEN) and self.wanted & OUT:
             return EPOLLOUT
         return 0
 
@@ -336,7 +342,7 @@ class Channel:
 
     def send(self, view: memoryview) -> int:
         sock = self.sock
-        if sock is None or self.state != State.OPEN:
+        if sock is None or (self.state != State.OPEN and self.state != State.BROKEN):
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
             return sock.send(view)
@@ -397,15 +403,28 @@ class Channel:
 
     def broken(self) -> None:
         """Nothing more can be sent; what was received before is still on its way to the program."""
+        if self.state != State.OPEN:
+            return
         self._shut(abi.ERROR_MARK, socket.SHUT_RD)
-        self._eof = True
-        scratch = bytearray(1 << 16)
+        self.state = State.BROKEN
         try:
-            while self.sock is not None and self.sock.recv_into(scratch):
-                pass  # makes the descriptor writable, which is how the program finds out
+            self._discard()
         except OSError:
             pass  # it had closed already: its own event says so
         self._watch()
+
+    def _discard(self) -> None:
+        """Read what the program wrote, so that it finds its descriptor writable; all but a byte.
+
+        That one makes its kernel report an error when our end is closed.
+        """
+        if self.sock is None:
+            return
+        left = array("i", [0])
+        ioctl(self.fd, FIONREAD, left, True)
+        scratch = bytearray(1 << 16)
+        while left[0] > 1:
+            left[0] -= self.sock.recv_into(scratch, min(left[0] - 1, len(scratch)))
 
     def failed(self) -> None:
         """Mark our end and close it; the shim asks for the error.

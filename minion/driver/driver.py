@@ -82,6 +82,9 @@ class CopyEngine(Protocol):
 
     def unplug(self, channel: Channel) -> None: ...
 
+    def failed(self, channel: Channel, now: bool) -> None:
+        """Channel.failed; after the data that was received before, or now."""
+
     def refuse(self, chan: int) -> None:
         """No descriptor could be had for an accepted connection: it is to be reset."""
 
@@ -307,10 +310,10 @@ class Driver:
                 self._connected(channel)
         elif note == Note.FAILED:
             if channel is not None:
-                if b:
+                if b == 1:
                     channel.broken()
                 else:
-                    channel.failed()
+                    self._copy.failed(channel, b == 2)
         else:
             self._copy.note(note, chan, a, data)
 

@@ -331,8 +331,8 @@ class Server:
     def connected(self, session: Session) -> None:
         self._note(Note.CONNECTED, session.chan)
 
-    def failed(self, session: Session, error: int, more: bool) -> None:
-        self._send(messages.emit(NOTE, Note.FAILED, 0, session.chan, error, int(more)))
+    def failed(self, session: Session, error: int, more: int) -> None:
+        self._send(messages.emit(NOTE, Note.FAILED, 0, session.chan, error, more))
 
     def forget(self, session: Session) -> None:
         self.sessions.pop(session.chan, None)

@@ -19,10 +19,14 @@ from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.socket.stream import Phase, StreamSocket
+from stack.tcp.buffers import ReceiveQueue
 from stack.tcp.state import MAY_SEND
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
+READ_ON_NS = 2_000_000_000
+"""How long a program that does not read may let wait what a lost connection had received.  Linux
+keeps it for ever; but until it is out of our hands the program cannot be told of a hang-up."""
 
 
 class SessionServer(Protocol):
@@ -39,7 +43,8 @@ class SessionServer(Protocol):
 
     def connected(self, session: Session) -> None: ...
 
-    def failed(self, session: Session, error: int, more: bool) -> None: ...
+    def failed(self, session: Session, error: int, more: int) -> None:
+        """more: as in Note.FAILED."""
 
     def forget(self, session: Session) -> None: ...
 
@@ -183,7 +188,9 @@ class Session:
     def hang_up(self) -> None:
         """The program's descriptor is gone."""
         self._hung_up = True
-        self._paused_in = False
+        if self._paused_in:
+            self._paused_in = False
+            self._copy.want(self.chan, Ready.IN)
         self.pump_in()
 
     def _program_ended(self, how: int) -> None:
@@ -240,7 +247,7 @@ class Session:
             self.sock.consumed()
         if self._broken and not queue.length:
             self._broken = False
-            self.server.failed(self, self.sock.error, False)
+            self.server.failed(self, self.sock.error, 0)
         elif tcb.fin_received and not queue.length and not self._end_sent:
             self._end_sent = True
             self._copy.end(chan)
@@ -286,9 +293,28 @@ class Session:
             self.pump_out()
             tcb = self.sock.tcb
             self._broken = tcb is not None and tcb.rcv.length > 0 and self.attached
-            self.server.failed(self, error, self._broken)
+            self.server.failed(self, error, int(self._broken))
+            if tcb is not None and self._broken:
+                self._read_on(tcb.rcv)
         else:
             self.pump_out()
+
+    def _read_on(self, queue: ReceiveQueue) -> None:
+        """Wait for the program to read what a lost connection had received, while it does."""
+        left = queue.length
+        callouts = self.server.net.callouts
+
+        def look() -> None:
+            if not self._broken or self.released:
+                return
+            if queue.length == left:
+                queue.clear()
+                self._broken = False
+                self.server.failed(self, self.sock.error, 2)
+            else:
+                self._read_on(queue)
+
+        callouts.at(callouts.now() + READ_ON_NS, look)
 
     # -- the end
 

@@ -193,7 +193,7 @@ class TcpRelays:
     def connected(self, session: Session) -> None:
         session.attach()
 
-    def failed(self, session: Session, error: int, more: bool) -> None:
+    def failed(self, session: Session, error: int, more: int) -> None:
         """Relays override `closed`."""
 
     def accept(self, session: Session) -> None:
