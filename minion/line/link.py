@@ -321,7 +321,7 @@ class Link:
             self.up = True
             self._pace.sample(self._now() - self._reset_ns, 2 * (8 + frames.OVERHEAD_BYTES))
             self._rexmt_at = 0
-            self._fill()
+            self._drain()
         elif not self.up:
             self._send_reset(RESET)
             self._arm_retransmit()
