@@ -302,7 +302,7 @@ class Liveness:
         self._watched.add(channel)
         if not self._scheduled:
             self._scheduled = True
-            self._reactor.call_at(time.monotonic_ns() + PROBE_NS, self._look)
+            self._reactor.call_at(time.monotonic_ns() + PROBE_NS, self.look)
 
     def forget(self, channel: Channel) -> None:
         self._watched.discard(channel)
@@ -310,7 +310,8 @@ class Liveness:
     def watches(self, channel: Channel) -> bool:
         return channel in self._watched
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Ask for each: its program may have closed it since."""
         self._scheduled = False
         for channel in list(self._watched):
             if not channel.alive():

@@ -295,9 +295,12 @@ class Link:
         if self._flight:
             self._arm_retransmit()
         if self.congested:
-            self._fill()
-            if not self.congested:
-                self.room()
+            self._drain()
+
+    def _drain(self) -> None:
+        self._fill()
+        if not self.congested:
+            self.room()
 
     def _reset(self, kind: int, payload: bytes) -> None:
         theirs = frames.CRC.unpack_from(payload)[0]
@@ -318,7 +321,7 @@ class Link:
             self.up = True
             self._pace.sample(self._now() - self._reset_ns, 2 * (8 + frames.OVERHEAD_BYTES))
             self._rexmt_at = 0
-            self._fill()
+            self._drain()
         elif not self.up:
             self._send_reset(RESET)
             self._arm_retransmit()

@@ -29,7 +29,7 @@ class Wire:
             raise ValueError("line: baud must be 0 or more, the bit error rate from 0 to below 1")
         self._receive = receive
         self._baud = baud
-        self._rate = bit_error_rate
+        self.bit_error_rate = bit_error_rate
         self._random = random.Random(seed)
         self._now = now
         self._call_at = call_at
@@ -40,7 +40,7 @@ class Wire:
 
     def transmit(self, data: bytes) -> None:
         self.counters["bytes"] += len(data)
-        if self._rate:
+        if self.bit_error_rate:
             data = self._damage(data)
         if not self._baud:
             self._receive(data)
@@ -81,4 +81,4 @@ class Wire:
         from math import log
 
         uniform = 1.0 - self._random.random()
-        return int(log(uniform) / log(1.0 - self._rate))
+        return int(log(uniform) / log(1.0 - self.bit_error_rate))
