@@ -57,11 +57,10 @@ class Config:
     synack_retries: int = 5
     delayed_ack_ns: int = 40 * MS
     """RFC 9293, 3.8.6.3: below 500 ms; Linux's 40 ms."""
-    ack_bytes: int = 16384
-    """Received data that is acknowledged at once, however large segments may be: with the 64 kB of
-    loopback "every second segment" would mean to wait for the timer each time."""
+    delayed_ack_max_ns: int = 200 * MS
+    """The last step of a handshake, where data is to carry it (Linux: TCP_DELACK_MAX)."""
     cork_ns: int = 200 * MS
-    """How long TCP_CORK may hold back a part of a segment (tcp(7))."""
+    """How long TCP_CORK or MSG_MORE may hold back a part of a segment (tcp(7))."""
     persist_min_ns: int = 200 * MS
     persist_max_ns: int = 60 * SECOND
     msl_ns: int = 30 * SECOND

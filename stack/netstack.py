@@ -18,7 +18,7 @@ from stack.wire.ipv4 import Ipv4
 def connection_defaults(config: Config) -> dict[str, int]:
     """What the options of a connection are before anybody sets them, by attribute of the Tcb."""
     return {
-        "nodelay": 0, "cork": 0, "keepalive": 0, "user_mss": 0, "mss": 536, "tos": 0,
+        "nodelay": 0, "cork": 0, "pingpong": 0, "keepalive": 0, "user_mss": 0, "mss": 536, "tos": 0,
         "user_timeout_ns": 0, "ttl": config.ttl,
         "sndbuf_bytes": config.sndbuf_bytes, "rcvbuf_bytes": config.rcvbuf_bytes,
         "keep_idle_ns": config.keepalive_idle_ns,

@@ -340,6 +340,14 @@ class Channel:
         self._watch()
         return EOF
 
+    @property
+    def readable_bytes(self) -> int:
+        """What the program has written and nobody has read."""
+        left = array("i", [0])
+        if self.sock is not None and self.state == State.OPEN:
+            ioctl(self.fd, FIONREAD, left, True)
+        return left[0]
+
     def send(self, view: memoryview) -> int:
         sock = self.sock
         if sock is None or (self.state != State.OPEN and self.state != State.BROKEN):

@@ -85,6 +85,9 @@ class CopyEngine(Protocol):
     def failed(self, channel: Channel, now: bool) -> None:
         """Channel.failed; after the data that was received before, or now."""
 
+    def settle(self, channel: Channel) -> None:
+        """Send on what the program wrote before the request that follows, as far as credit goes."""
+
     def refuse(self, chan: int) -> None:
         """No descriptor could be had for an accepted connection: it is to be reset."""
 
@@ -138,6 +141,7 @@ class Driver:
                 if program is not None:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
+            self._copy.settle(channel)
         waiting = Waiting(op, channel, a, b, c, data, done)
         if op == Op.SOCKET:
             waiting.held = True

@@ -55,6 +55,10 @@ long minion_syscall(long number, long a, long b, long c, long d, long e, long f)
 /* Is this descriptor a minion's?  Asks the kernel; keeps errno. */
 int minion_is_ours(int fd);
 
+/* The next n bytes are written with MSG_MORE; 0: those that were announced and not written, are not.
+ * Nothing for descriptors that are not a minion's.  Keeps errno. */
+void minion_more(int fd, size_t n);
+
 /* What an EOF (writing 0), or EPIPE, ECONNRESET, ENOTCONN on ours means: 0 (a real EOF) or the errno.
  * Takes the pending error, as the libc call would. */
 int minion_explain(int fd, int writing);

@@ -180,8 +180,12 @@ ssize_t minion_sendto(int fd, const void *buf, size_t n, int flags, const struct
     }
     if (flags & LATER)
         return fail(EOPNOTSUPP);
+    if (flags & MSG_MORE)
+        minion_more(fd, n);
     /* TCP ignores an address; the channel would call it an error. */
     ssize_t sent = LIBC(sendto)(fd, buf, n, flags | MSG_NOSIGNAL, NULL, 0);
+    if (flags & MSG_MORE && sent != (ssize_t)n)
+        minion_more(fd, 0);
     return sent >= 0 ? sent : explain_write(fd, flags & MSG_NOSIGNAL);
 }
 
@@ -198,7 +202,12 @@ ssize_t minion_sendmsg(int fd, const struct msghdr *msg, int flags)
         return fail(EOPNOTSUPP);
     /* Neither an address nor control data (descriptors!) goes over TCP. */
     struct msghdr data = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
+    size_t n = flags & MSG_MORE ? total(msg->msg_iov, msg->msg_iovlen) : 0;
+    if (n)
+        minion_more(fd, n);
     ssize_t sent = LIBC(sendmsg)(fd, &data, flags | MSG_NOSIGNAL);
+    if (n && sent != (ssize_t)n)
+        minion_more(fd, 0);
     return sent >= 0 ? sent : explain_write(fd, flags & MSG_NOSIGNAL);
 }
 
@@ -251,11 +260,16 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
 {
     struct silence quiet = {.on = false};
     bool ours = seems_ours(out);
+    bool more = ours && flags & SPLICE_F_MORE;
+    if (more)
+        minion_more(out, n);
     if (ours)
         silence(&quiet);
     ssize_t moved = LIBC(splice)(in, in_offset, out, out_offset, n, flags);
     if (ours)
         end_silence(&quiet, moved);
+    if (more && moved != (ssize_t)n)
+        minion_more(out, 0);
     if (moved > 0 || n == 0)
         return moved;
     if (moved == 0 || errno == ECONNRESET || errno == EINVAL)

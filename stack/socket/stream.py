@@ -32,7 +32,8 @@ from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
 from stack.tcp.connections import Hold, Listener
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
-from stack.wire.ipv4 import is_multicast
+from stack.wire.ipv4 import Ipv4, is_multicast
+from stack.wire.tcp import Tcp
 
 Address = tuple[int, int]
 
@@ -65,7 +66,7 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_hold", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
+        "_hold", "_more_end", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
         "local", "phase", "readable", "received", "remote", "reuse_address", "shut_read",
         "shut_write", "tcb", "user", "was_connected", "writable",
     )  # fmt: skip
@@ -87,6 +88,8 @@ class StreamSocket:
         """None: close in the background; 0: reset; else as None (close never waits here)."""
         self.reuse_address = False
         self._hold: Hold | None = None
+        self._more_end = 0
+        """Up to here the program has written with MSG_MORE; a sequence number, as tcb.snd_more."""
         self._options: dict[str, int] = {}
         self.kept: dict[tuple[int, int], int] = {}
         """Options that change nothing here: what was set is what is read."""
@@ -180,7 +183,7 @@ class StreamSocket:
         self.tcb = tcb
         self.local = tcb.key[:2]
         self.remote = tcb.key[2:]
-        self.error = 0
+        self.error = self._more_end = 0
         self.failed = self.was_connected = self.shut_read = self.shut_write = False
 
     def _outcome(self) -> bool:
@@ -211,6 +214,11 @@ class StreamSocket:
         listener, self.listener = self.listener, None
         if listener is not None:
             self._net.tcp.unlisten(listener)
+
+    def answer(self, header: Ipv4, segment: Tcp) -> None:
+        """Be the other end of a SYN that a forwarder took (a gateway); options set before hold."""
+        tcb = self.tcb = self._net.tcp.answer(header, segment, self, self._apply)
+        self.local, self.remote = tcb.key[:2], tcb.key[2:]
 
     def accept(self, make_user: Callable[[StreamSocket], User]) -> StreamSocket:
         """The oldest waiting connection as a socket.  EINVAL, EAGAIN."""
@@ -290,12 +298,18 @@ class StreamSocket:
             return 0
         return space
 
-    def write(self, buffer: Buffer, offset: int, length: int) -> None:
-        """Queue bytes, shared until they are acknowledged.  EPIPE."""
+    def write(self, buffer: Buffer, offset: int, length: int, more: bool = False) -> None:
+        """Queue bytes, shared until they are acknowledged.  EPIPE.
+
+        more: they are not the end of what is being written, so no short segment ends with them.
+        What is written next takes that back; or `push`; or time.
+        """
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
             raise OSError(EPIPE, "not open for writing")
         tcb.snd.append(buffer, offset, length)
+        if more and tcb.snd_more < tcb.snd.end:
+            tcb.snd_more = tcb.snd.end
         self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
@@ -330,10 +344,34 @@ class StreamSocket:
         if self.tcb is not None:
             self._net.tcp.shutdown(self.tcb)
 
-    def push(self) -> None:
-        """Send what options held back."""
+    def more(self, length: int) -> None:
+        """The next length bytes will be written with MSG_MORE."""
         if self.tcb is not None:
-            self._net.tcp.push(self.tcb)
+            self.tcb.snd_more = self._more_end = self.tcb.snd.end + length
+
+    def push(self, force: bool = False) -> None:
+        """Nothing more will follow what is queued.  force: neither Nagle nor TCP_CORK holds it."""
+        tcb = self.tcb
+        if tcb is None:
+            return
+        tcb.snd_more = self._more_end
+        if force:
+            self._net.tcp.force(tcb)
+        else:
+            self._net.tcp.push(tcb)
+
+    def push_within(self, delay_ns: int) -> None:
+        """As push, but give what follows that much time to come."""
+        if not delay_ns:
+            self.push()
+        elif self.tcb is not None:
+            self._net.tcp.push_within(self.tcb, delay_ns)
+
+    def set_quickack(self, value: int) -> None:
+        """TCP_QUICKACK; accepted sockets inherit it."""
+        self._options["pingpong"] = int(not value)
+        if self.tcb is not None:
+            self._net.tcp.quickack(self.tcb, value)
 
     def close(self) -> None:
         """Give the socket back.  Unread data, or SO_LINGER of 0, makes it a reset."""

@@ -12,9 +12,11 @@ from bisect import insort
 from hypercalls.api import Frame, Hypercalls, Slice
 from stack.config import Config
 from stack.tcp.connections import Connections
+from stack.tcp.delack import DelayedAck
 from stack.tcp.output import Output
 from stack.tcp.state import MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Tcb
+from stack.wire.tcp import FIN, PSH
 
 
 class DataInput:
@@ -25,12 +27,14 @@ class DataInput:
         self._config = config
         self._output = output
         self._connections = connections
+        self.acks = DelayedAck(config, output)
         self.counters = {"out_of_order": 0, "no_memory": 0, "duplicate_bytes": 0}
 
     def input(
-        self, tcb: Tcb, frame: Frame, seq: int, at: int, length: int, fin: bool, now: int
+        self, tcb: Tcb, frame: Frame, seq: int, at: int, length: int, flags: int, now: int
     ) -> None:
         """Text frame.view[at : at + length] and FIN, already trimmed to the window."""
+        fin = bool(flags & FIN)
         if tcb.state not in MAY_RECEIVE:
             return
         if tcb.owner is NOBODY and length:
@@ -48,7 +52,8 @@ class DataInput:
             if tcb.ooo:
                 fin = self._fill(tcb) or fin
                 tcb.ack_now = True  # RFC 5681, 4.2: at once when a gap closes
-            self._acknowledge(tcb, tcb.rcv_nxt - before, now)
+            size = frame.gso_size or length
+            self.acks.received(tcb, tcb.rcv_nxt - before, size, flags & PSH, now)
             if fin:
                 self._fin(tcb, now)
         else:
@@ -88,23 +93,6 @@ class DataInput:
             return None
         buffer.view[:] = frame.view[at : at + length]
         return buffer, 0, length
-
-    def _acknowledge(self, tcb: Tcb, count: int, now: int) -> None:
-        """RFC 9293, 3.8.6.3: at least every second full segment, and within the delay."""
-        if not count:
-            return
-        tcb.ack_bytes += count
-        unacked = tcb.ack_bytes
-        if (
-            unacked >= 2 * tcb.mss
-            or tcb.ack_now
-            or unacked >= self._config.ack_bytes  # the MSS of loopback is no measure
-            or unacked >= tcb.rcvbuf_bytes // 2
-        ):
-            tcb.ack_now = True
-            self._output.later(tcb)
-        elif not tcb.delack_at:
-            tcb.delack_at = now + self._config.delayed_ack_ns
 
     def _early(self, tcb: Tcb, frame: Frame, seq: int, at: int, length: int, fin: bool) -> None:
         self.counters["out_of_order"] += 1

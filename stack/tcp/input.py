@@ -15,6 +15,7 @@ from stack.ip.ip import Ip
 from stack.tcp.ack import AckInput
 from stack.tcp.connections import Connections, Listener, TimeWait
 from stack.tcp.data import DataInput
+from stack.tcp.delack import QUICK_ACKS
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
 from stack.tcp.state import On, State, step
@@ -143,7 +144,11 @@ class Input:
         tcb.snd_wl1 = tcb.irs
         if flags & ACK:
             step(tcb, On.RCV_SYN_ACK)
-            tcb.ack_now = True
+            if tcb.pingpong:  # TCP_QUICKACK was switched off: the first data is to carry it
+                tcb.pingpong, tcb.quick = 0, QUICK_ACKS
+                tcb.delack_at = now + self._config.delayed_ack_max_ns
+            else:
+                tcb.ack_now = True
             tcb.snd_wnd = tcb.max_snd_wnd = segment.window  # never scaled in a SYN
             tcb.snd_wl2 = ack
             self._opener.established(tcb, ack, now)
@@ -201,7 +206,7 @@ class Input:
         if not self._ack.input(tcb, seq, ack, window, extent, now):
             return
         if length or flags & FIN:
-            self.data.input(tcb, frame, seq, at, length, bool(flags & FIN), now)
+            self.data.input(tcb, frame, seq, at, length, flags, now)
 
     def _acceptable(self, tcb: Tcb, seq: int, extent: int, end: int, flags: int, now: int) -> bool:
         """Table 6; what is not is acknowledged and dropped."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EADDRINUSE
 
 from stack.config import Config
@@ -59,24 +60,24 @@ class Opener:
             victim = half_open[next(iter(half_open))]
             self.counters["half_open_dropped"] += 1
             self._connections.finish(victim, 0)
-        tcb = self.answer(header, segment, now, listener)
+        tcb = self.answer(header, segment, now, WAITING, listener.template, listener)
         half_open[tcb.key] = tcb
 
     def answer(
-        self, header: Ipv4, segment: Tcp, now: int, listener: Listener | None = None,
-        owner: Owner | None = None,
+        self, header: Ipv4, segment: Tcp, now: int, owner: Owner,
+        template: Callable[[Tcb], None], listener: Listener | None = None,
     ) -> Tcb:  # fmt: skip
-        """Send a SYN-ACK.  Text in the SYN is not taken: the peer will send it again."""
+        """Send a SYN-ACK; template gives the connection its options.
+
+        Text in the SYN is not taken: the peer will send it again.
+        """
         options = Options.parse(segment.options)
         key = (header.dst, segment.dst, header.src, segment.src)
         tcb = self._create(key, now)
         tcb.passive = True
         tcb.listener = listener
-        if owner is not None:
-            tcb.owner = owner
-        if listener is not None:
-            tcb.owner = WAITING
-            listener.template(tcb)
+        tcb.owner = owner
+        template(tcb)
         self._scale(tcb)
         self.counters["passive_opens"] += 1
         self._connections.table[key] = tcb

@@ -65,7 +65,11 @@ class Output:
         if flags & ACK:
             ack = tcb.rcv_nxt & MASK
             tcb.ack_now = False
-            tcb.ack_bytes = tcb.delack_at = 0
+            tcb.delack_at = 0
+            if tcb.ack_bytes:
+                tcb.ack_bytes = tcb.small = 0
+                if tcb.quick:
+                    tcb.quick -= 1
         mss = tcb.mss
         self._transmit(
             path, src, dst, sport, dport, seq & MASK, ack, flags, self._window(tcb, flags),
@@ -197,7 +201,9 @@ class Output:
                     length = usable
                 if length > largest:
                     length = largest
-                if length > 0 and (length < unsent or not tcb.nodelay or tcb.cork):
+                if length > 0 and (
+                    length < unsent or not tcb.nodelay or tcb.cork or tcb.snd_more >= snd.end
+                ):
                     length = self._allowed(tcb, length, unsent)
             if length < 0:
                 length = 0
@@ -212,11 +218,17 @@ class Output:
             self.ack(tcb)
         if snd.end == tcb.snd_nxt:
             tcb.cork_at = 0
-        elif tcb.cork and tcb.snd_wnd >= tcb.mss:
+        elif (tcb.cork or tcb.snd_more >= snd.end) and tcb.snd_wnd >= tcb.mss:
             tcb.cork_at = tcb.cork_at or now + self._config.cork_ns
         elif tcb.snd_nxt == tcb.snd_una and not tcb.persist_at and not tcb.rexmt_at:
             tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
             tcb.persist_backoff = 0
+
+    def force(self, tcb: Tcb, now: int) -> None:
+        """Send what is queued, whatever but a window holds it back (Linux: TCP_NAGLE_PUSH)."""
+        tcb.cork_at = 0
+        tcb.snd_push = tcb.snd.end
+        self.run(tcb, now)
 
     @staticmethod
     def _largest(tcb: Tcb, gso: int) -> int:
@@ -227,16 +239,23 @@ class Output:
         return (gso - IP_TCP_BYTES) // mss * mss
 
     def _allowed(self, tcb: Tcb, length: int, unsent: int) -> int:
-        """How much of length may go now: Nagle (SHLD-7), cork, and MUST-38.  0: hold it back."""
+        """How much of length may go now: Nagle (SHLD-7), cork, and MUST-38.  0: hold it back.
+
+        Nagle's algorithm is Minshall's: what holds a short segment back is an earlier short one
+        that has not been acknowledged.  The tail of one long write waits for nothing.
+        """
         mss = tcb.mss
         tail = length % mss
         whole = length - tail
         if not tail or tcb.snd_nxt < tcb.snd_max:
             return length
         if length == unsent:  # the end of what there is
-            if tcb.cork and not tcb.fin_queued:
+            end = tcb.snd.end
+            if tcb.fin_queued or end <= tcb.snd_push:
+                return length
+            if tcb.cork or end <= tcb.snd_more:
                 return whole
-            if tcb.nodelay or tcb.fin_queued or (not whole and not tcb.flight):
+            if tcb.nodelay or not tcb.snd_una < tcb.snd_sml <= tcb.snd_nxt:
                 return length
             return whole
         if whole:
@@ -250,9 +269,10 @@ class Output:
         if length:
             payload = tcb.snd.gather(seq, length, MAX_SLICES)
             if len(payload) == MAX_SLICES:
-                sent = sum(item[2] for item in payload)
-                fin = fin and sent == length
-                length = sent
+                asked, length = length, self._whole(tcb, payload, length)
+                if length < asked:
+                    fin = False
+                payload = tcb.snd.gather(seq, length, length)
         end = seq + length
         flags = ACK
         if end == tcb.snd.end:
@@ -265,6 +285,10 @@ class Output:
             tcb.retransmits += 1
         elif not tcb.timed_at:
             tcb.timed_seq, tcb.timed_at = end, now
+        if length % tcb.mss:
+            tcb.snd_sml = end
+        if now - tcb.data_at < self._config.delayed_ack_ns:
+            tcb.pingpong = 1
         tcb.snd_nxt = end
         if end > tcb.snd_max:
             tcb.snd_max = end
@@ -273,6 +297,15 @@ class Output:
         tcb.persist_at = 0
         self._send(tcb, seq, flags, payload, length)
         return length
+
+    @staticmethod
+    def _whole(tcb: Tcb, payload: list[Slice], length: int) -> int:
+        """How much of length to send, if payload is what a device takes without copying: whole
+        segments of it; or one, copied together.  No short one in the middle of what there is."""
+        sent = sum(item[2] for item in payload)
+        if sent == length:
+            return length
+        return min(length, max(1, sent // tcb.mss) * tcb.mss)
 
     def retransmit_first(self, tcb: Tcb) -> None:
         """Send the segment at snd_una again, and nothing else (RFC 6582)."""

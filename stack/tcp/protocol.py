@@ -82,9 +82,11 @@ class TcpProtocol:
         tcb.owner = owner
         return tcb
 
-    def answer(self, header: Ipv4, segment: Tcp, owner: Owner) -> Tcb:
-        """Accept a SYN that the forwarder took (a gateway)."""
-        return self.opener.answer(header, segment, self._clock.monotonic_ns(), None, owner)
+    def answer(
+        self, header: Ipv4, segment: Tcp, owner: Owner, template: Callable[[Tcb], None]
+    ) -> Tcb:
+        """Accept a SYN that the forwarder took (a gateway); template gives it its options."""
+        return self.opener.answer(header, segment, self._clock.monotonic_ns(), owner, template)
 
     def refuse(self, header: Ipv4, segment: Tcp) -> None:
         """Refuse a SYN that the forwarder took."""
@@ -103,8 +105,25 @@ class TcpProtocol:
             return
         grown = tcb.rcv_nxt + tcb.rcv_space - tcb.rcv_adv
         worth = min(2 * tcb.mss, tcb.rcvbuf_bytes // 2)
-        if grown >= worth and (grown >= tcb.rcvbuf_bytes // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth):
+        least = tcb.rcvbuf_bytes // 4
+        wide = grown >= worth and (grown >= least or tcb.rcv_adv - tcb.rcv_nxt < worth)
+        if wide or self.segments.data.acks.read(tcb):
             self.output.ack(tcb)
+
+    def force(self, tcb: Tcb) -> None:
+        """Send what is queued, although Nagle's algorithm or TCP_CORK would hold it back."""
+        self.output.force(tcb, self._clock.monotonic_ns())
+        self.timers.arm(tcb)
+
+    def push_within(self, tcb: Tcb, delay_ns: int) -> None:
+        """Send what is held back for more to come, if none has come by then."""
+        if tcb.cork_at:
+            tcb.cork_at = min(tcb.cork_at, self._clock.monotonic_ns() + delay_ns)
+            self.timers.arm(tcb)
+
+    def quickack(self, tcb: Tcb, value: int) -> None:
+        """TCP_QUICKACK was set."""
+        self.segments.data.acks.set_quick(tcb, value)
 
     def keepalive(self, tcb: Tcb) -> None:
         """SO_KEEPALIVE was switched (MUST-24)."""

@@ -76,16 +76,17 @@ WAITING = Waiting()
 
 class Tcb:
     __slots__ = (
-        "ack_bytes", "ack_now", "callout", "cork", "cork_at", "cwnd", "cwnd_limited",
+        "ack_bytes", "ack_now", "callout", "cork", "cork_at", "cwnd", "cwnd_limited", "data_at",
         "delack_at", "dupacks", "error", "fin_queued", "fin_received", "in_recovery", "irs", "iss",
         "keep_at", "keep_idle_ns", "keep_interval_ns", "keep_probes", "keep_sent", "keepalive",
         "key", "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at",
         "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
-        "rcv", "rcv_adv", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover",
-        "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns", "scaled",
-        "snd", "snd_max", "snd_nxt", "snd_scale", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd",
-        "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq",
-        "tos", "trace", "ttl", "user_mss", "user_timeout_ns", "write_blocked",
+        "pingpong", "quick", "rcv", "rcv_adv", "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes",
+        "recover", "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns",
+        "scaled", "small", "snd", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale",
+        "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes", "srtt_ns",
+        "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace", "ttl",
+        "user_mss", "user_timeout_ns", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -106,6 +107,12 @@ class Tcb:
         self.snd_wnd = self.max_snd_wnd = 0
         self.snd_wl1 = self.snd_wl2 = 0
         self.snd_scale = 0
+        self.snd_sml = iss
+        """Past the last segment that was not full (Minshall's variant of Nagle's algorithm)."""
+        self.snd_more = 0
+        """Up to here the program has said, or shown, that more will follow: no short segment."""
+        self.snd_push = iss
+        """Up to here nothing but the windows may hold data back."""
         self.fin_queued = False
         self.sndbuf_bytes = config.sndbuf_bytes
         self.write_blocked = False
@@ -123,6 +130,16 @@ class Tcb:
         self.ack_now = False
         self.ack_bytes = 0
         """Data received since the last acknowledgement."""
+        self.small = 0
+        """Segments among it that were not full."""
+        self.rcv_mss = 536
+        """How large the peer's full segments are, as far as is known."""
+        self.data_at = -(1 << 62)
+        """When data was last received."""
+        self.quick = -1
+        """So many acknowledgements are not to be delayed; -1: no data has come yet."""
+        self.pingpong = 0
+        """1: a conversation, in which acknowledgements ride on answers."""
         self.repeated_at = -(1 << 62)
         """When an unacceptable segment without text was last answered."""
 

@@ -58,14 +58,11 @@ class Timers:
             self._connections.finish(tcb, 0)
             return
         if tcb.delack_at and tcb.delack_at <= now:
-            tcb.delack_at = 0
+            tcb.delack_at = tcb.pingpong = 0  # nobody has answered
             tcb.ack_now = True
             self._output.later(tcb)
         if tcb.cork_at and tcb.cork_at <= now:
-            tcb.cork_at = 0
-            tcb.cork, corked = 0, tcb.cork
-            self._output.run(tcb, now)
-            tcb.cork = corked
+            self._output.force(tcb, now)
         if tcb.rexmt_at and tcb.rexmt_at <= now:
             self._retransmit(tcb, now)
         if tcb.persist_at and tcb.persist_at <= now:

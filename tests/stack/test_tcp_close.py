@@ -207,6 +207,7 @@ def test_shld3_close_with_unread_data_resets() -> None:
         t.app.room = 0
         t.accept()
         t.inject("AP", 1, 1, b"unread")
+        t.expect("A", ack=7)
         t.close_socket()
         t.expect("RA", seq=1, ack=7)
         assert t.gone

@@ -21,7 +21,7 @@ from minion.hart.state import Hart, Stop
 from minion.hart.trap import Trap
 
 if TYPE_CHECKING:
-    from minion.hart.native._core import State
+    pass
 
 SLICE: Final = 1 << 16
 """Instructions between looks at what another thread may have changed."""

@@ -160,10 +160,7 @@ class TcpRelays:
 
     def _answer(self, header: Ipv4, segment: Tcp, host: socket.socket) -> None:
         self.counters["outgoing"] += 1
-        relay = self._relay(host)
-        sock = relay.sock
-        sock.tcb = self.net.tcp.answer(header, segment, sock)
-        sock.local, sock.remote = sock.tcb.key[:2], sock.tcb.key[2:]
+        self._relay(host).sock.answer(header, segment)
 
     def _relay(self, host: socket.socket) -> Relay:
         host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
