@@ -6,6 +6,7 @@ wrapped once, so that a minion without it pays nothing.  Times are microseconds 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -24,7 +25,7 @@ from stack.wire import WireError, arp, dns, dotted, ethernet, icmp, ipv4, tcp, u
 
 VNET_BYTES = 12
 HEX_BYTES = 24
-KINDS = {link.DATA: "DATA", link.ACK: "ACK", link.NAK: "NAK", link.RESET: "RESET",
+KINDS = {link.DATA: "DATA", link.ACK: "ACK", link.PART: "PART", link.RESET: "RESET",
          link.RESET_ACK: "RESET_ACK"}  # fmt: skip
 FLAGS = ((tcp.SYN, "S"), (tcp.FIN, "F"), (tcp.RST, "R"), (tcp.PSH, "P"), (tcp.ACK, "."))
 
@@ -44,8 +45,9 @@ class Tracer:
         """Around Driver.request: what programs ask, and what they are told."""
 
         def traced(
-            op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int, done: Done
-        ) -> int:
+            op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int,
+            program: socket.socket | None, done: Done,
+        ) -> int:  # fmt: skip
             call = f"{Op(op).name.lower()}({describe_call(op, a, b, c, data)})"
             self.say("libc", f"pid {pid} {call}")
 
@@ -56,7 +58,7 @@ class Tracer:
                 self.say("libc", f"pid {pid} {call} = {outcome}{describe_data(op, data)}")
                 done(result, error, data, channel)
 
-            return request(op, ident, a, b, c, data, pid, answered)
+            return request(op, ident, a, b, c, data, pid, program, answered)
 
         return traced
 
@@ -66,10 +68,15 @@ class Tracer:
         """Around one direction of the line."""
         deframer = frames.Deframer()
 
+        begun = False
+
         def traced(data: bytes) -> None:
-            for kind, seq, ack, payload in deframer.input(data):
-                text = f"{arrow} {KINDS.get(kind, kind)} seq {seq} ack {ack}"
-                self.say("line", f"{text} {describe_message(payload)}  {data[:HEX_BYTES].hex(' ')}")
+            nonlocal begun
+            for kind, number, seq, ack, payload in deframer.input(data):
+                text = f"{arrow} {KINDS.get(kind, kind)} {number} seq {seq} ack {ack}"
+                what = f"{len(payload)} bytes" if begun else describe_message(payload)
+                begun = kind == link.PART
+                self.say("line", f"{text} {what}  {data[:HEX_BYTES].hex(' ')}")
             receive(data)
 
         return traced

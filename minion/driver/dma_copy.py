@@ -25,6 +25,9 @@ class DmaCopyEngine:
     def unplug(self, channel: Channel) -> None:
         self._dma.unplug(channel.number)
 
+    def failed(self, channel: Channel, _now: bool) -> None:
+        channel.failed()
+
     def settle(self, _channel: Channel) -> None:
         """The server copies it in itself."""
 

@@ -1,6 +1,6 @@
 """Frames on the line: flag, stuffed body, flag; the body ends in its CRC-32 (as HDLC, RFC 1662).
 
-body:  kind u8, seq u16, ack u16, payload, crc32 u32   (little-endian)
+body:  kind u8, number u16, seq u32, ack u32, payload, crc32 u32   (little-endian)
 7e     starts and ends a frame; 7e and 7d in the body are sent as 7d 5e and 7d 5d
 """
 
@@ -10,18 +10,18 @@ from struct import Struct
 from zlib import crc32
 
 FLAG = b"\x7e"
-HEADER = Struct("<BHH")
+HEADER = Struct("<BHII")
 CRC = Struct("<I")
 OVERHEAD_BYTES = HEADER.size + CRC.size
 PAYLOAD_MAX = 8192
 STUFFED_MAX = 2 * (PAYLOAD_MAX + OVERHEAD_BYTES)
 
-Frame = tuple[int, int, int, bytes]
-"""(kind, seq, ack, payload)"""
+Frame = tuple[int, int, int, int, bytes]
+"""(kind, number, seq, ack, payload)"""
 
 
-def emit(kind: int, seq: int, ack: int, payload: bytes) -> bytes:
-    body = HEADER.pack(kind, seq, ack) + payload
+def emit(kind: int, number: int, seq: int, ack: int, payload: bytes) -> bytes:
+    body = HEADER.pack(kind, number, seq, ack) + payload
     body += CRC.pack(crc32(body))
     return FLAG + body.replace(b"\x7d", b"\x7d\x5d").replace(b"\x7e", b"\x7d\x5e") + FLAG
 
@@ -34,8 +34,8 @@ def parse(stuffed: bytes) -> Frame | None:
     end = len(body) - CRC.size
     if end < HEADER.size or CRC.unpack_from(body, end)[0] != crc32(body[:end]):
         return None
-    kind, seq, ack = HEADER.unpack_from(body)
-    return kind, seq, ack, body[HEADER.size : end]
+    kind, number, seq, ack = HEADER.unpack_from(body)
+    return kind, number, seq, ack, body[HEADER.size : end]
 
 
 class Deframer:

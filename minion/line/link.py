@@ -1,9 +1,20 @@
 """The link protocol: in-order, exactly-once delivery of messages over a line that damages frames.
 
-Theory of operation.  Go-back-N after HDLC's balanced mode.  DATA frames are numbered modulo 2**16;
-every frame carries the number expected next, which acknowledges all before it.  The receiver
-keeps nothing out of order: at a gap it sends one NAK and the sender starts again from there; a
-timer does the same when the NAK is lost.  Acknowledgements ride on data; a timer sends the rest.
+Theory of operation.  Messages form a stream in which every byte, and the end of every message, has
+a number.  A DATA frame carries a run of bytes up to the end of a message, a PART frame one that
+does not reach it; `seq` is the number of the first byte, and `ack`, in every frame, the number
+expected next, which acknowledges all before it.
+
+A line keeps order.  So each transmission has a number of its own too, and a receiver that finds
+numbers missing knows that those frames were lost: it says so at once, with a map of the last
+MAP_FRAMES, keeps what came after them, and only what was lost is sent again.  When nothing comes
+any more that could tell (the last frames were lost, or the answer), a timer sends the oldest.
+Acknowledgements ride on data; a timer sends the rest.
+
+What is lost again and again was too long: runs shrink where frames are lost and grow where they
+are not, which finds the length that a rate of bit errors leaves alone (about 80 bytes at 1e-4).
+How long an answer may take, and how much may be under way, follows from the time that bytes have
+needed.
 
 Each end starts with RESET carrying a number of its own choice (its incarnation) and is up when the
 other has confirmed it with RESET_ACK.  An end that sees a new incarnation starts afresh and says
@@ -15,27 +26,50 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from minion.line import frames
+from minion.line.pace import Pace
+from minion.line.reassembly import MAP_BYTES, MAP_FRAMES, MAP_FULL, MASK, Reassembly
 
-DATA, ACK, NAK, RESET, RESET_ACK = 1, 2, 3, 4, 5
-MODULUS = 1 << 16
+DATA, ACK, PART, RESET, RESET_ACK = 1, 2, 3, 4, 5
+BULK_BYTES: Final = 256
+"""Runs from here on keep a slow line busy for a while."""
 
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    window_frames: int = 128
-    """Frames under way at most; well below half the modulus."""
-    retransmit_ns: int = 200_000_000
-    """First time-out; doubled up to 16 times that.  Longer than a window takes at 115,200 baud is
-    not needed: a NAK comes first."""
+    window_bytes: int = 128 << 10
+    """Under way at most, on a line that is fast enough for it (see Pace.window)."""
+    window_frames: int = MAP_FRAMES - 8
+    """Frames under way at most: a map that comes late still tells of all of them."""
+    ack_bytes: int = 16 << 10
+    """Received bytes that are acknowledged at once; as a quarter of window_frames is."""
     ack_delay_ns: int = 20_000_000
     """How long an acknowledgement may wait for data to ride on."""
 
 
 class Timer(Protocol):
     def cancel(self) -> None: ...
+
+
+class Run:
+    """Bytes of the stream, as one frame carries them."""
+
+    __slots__ = ("ahead_bytes", "data", "last", "sent_ns", "seq")
+
+    def __init__(self, seq: int, data: bytes, last: bool) -> None:
+        self.seq = seq
+        self.data = data
+        self.last = last
+        """The message ends here."""
+        self.sent_ns = 0
+        self.ahead_bytes = 0
+        """What was under way when it was sent, itself included."""
+
+    @property
+    def end(self) -> int:
+        return self.seq + len(self.data) + self.last
 
 
 class Link:
@@ -51,35 +85,41 @@ class Link:
     ) -> None:
         """wake_at(t, f) has f called at time t or soon after, unless it is cancelled before."""
         self._config = config or LinkConfig()
-        self._incarnation = incarnation & 0xFFFFFFFF
+        self._incarnation = incarnation & MASK
         self._transmit = transmit
         self._deliver = deliver
         self._restarted = restarted
         self._now = now
         self._wake_at = wake_at
+        self.room: Callable[[], None] = lambda: None
+        """Called when the link is no longer congested."""
         self._deframer = frames.Deframer()
+        self._pace = Pace(self._config.ack_delay_ns, self._config.window_bytes)
         self._peer: int | None = None
         self.up = False
         self._armed_ns = 0
         self._timer: Timer | None = None
-        self._rexmt_at = self._ack_at = 0
-        self._clear()
+        self._reset_ns = 0
         self.counters = {
             "frames_out": 0,
             "frames_in": 0,
             "retransmitted": 0,
-            "naks": 0,
+            "timeouts": 0,
             "resets": 0,
         }
+        self._clear()
 
     def _clear(self) -> None:
         self._queue: deque[bytes] = deque()
-        self._flight: deque[bytes] = deque()
-        self._base = 0  # number of _flight[0]
-        self._expected = 0
-        self._unacked = 0
-        self._gap_at: int | None = None  # the last frame that came after a gap
-        self._backoff = 0
+        self._rest: Run | None = None  # what the window did not take of the message before _queue
+        self._flight: dict[int, Run] = {}  # by number of transmission, so the oldest comes first
+        self._flight_bytes = 0
+        self._repeats = False  # _flight is not in the order of the stream
+        self._next_seq = 0
+        self._una = 0  # all before it has arrived
+        self._number = 0
+        self._peer_busy_ns = 0
+        self._came = Reassembly(self._deliver, 2 * self._config.window_bytes)
         self._rexmt_at = self._ack_at = 0
 
     def start(self) -> None:
@@ -92,97 +132,175 @@ class Link:
     def send(self, message: bytes) -> None:
         """Queue a message of at most PAYLOAD_MAX bytes; it will arrive once, and in order."""
         assert len(message) <= frames.PAYLOAD_MAX, "line: message too long"
-        if not self.up or self._queue or len(self._flight) >= self._config.window_frames:
-            self._queue.append(message)
-            return
-        self._send_data(message)
+        self._queue.append(message)
+        if self.up and len(self._queue) == 1:
+            self._fill()
 
     @property
-    def backlog(self) -> int:
-        """Messages that wait for the window."""
-        return len(self._queue)
+    def congested(self) -> bool:
+        """Messages wait for the window: what can wait elsewhere should."""
+        return bool(self._queue) or self._rest is not None
 
-    def _send_data(self, message: bytes) -> None:
-        flight = self._flight
-        seq = (self._base + len(flight)) % MODULUS
-        flight.append(message)
-        self._unacked = self._ack_at = 0
+    def _fill(self) -> None:
+        """Send what the window takes, in order, cut into runs."""
+        queue, pace, flight = self._queue, self._pace, self._flight
+        config = self._config
+        while (queue or self._rest is not None) and (
+            not flight
+            or (self._flight_bytes < pace.window_bytes and len(flight) < config.window_frames)
+        ):
+            if self._next_seq - self._una & MASK > config.window_bytes:
+                break  # the other end keeps no more beyond a gap
+            run = self._rest
+            if run is None:
+                run = Run(self._next_seq, queue.popleft(), True)
+                self._next_seq = run.end & MASK
+            else:
+                self._rest = None
+            length = pace.run_bytes
+            if len(run.data) > length:
+                self._rest = Run(run.seq + length & MASK, run.data[length:], True)
+                run.data, run.last = run.data[:length], False
+            self._send_run(run)
+
+    def _send_run(self, run: Run) -> None:
+        number = self._number
+        self._number = number + 1 & 0xFFFF
+        self._flight[number] = run
+        self._flight_bytes += len(run.data) + frames.OVERHEAD_BYTES
+        run.ahead_bytes = self._flight_bytes
+        run.sent_ns = self._now()
+        came = self._came
+        if not came.early:  # a gap is told by ACK alone
+            came.unacked_bytes = came.unacked_frames = self._ack_at = 0
         self.counters["frames_out"] += 1
         if not self._rexmt_at:
             self._arm_retransmit()
-        self._transmit(frames.emit(DATA, seq, self._expected, message))
+        kind = DATA if run.last else PART
+        self._transmit(frames.emit(kind, number, run.seq, came.expected, run.data))
+
+    def _send_again(self, lost: list[Run]) -> None:
+        length = self._pace.run_bytes
+        self._repeats = True
+        for run in lost:
+            self.counters["retransmitted"] += 1
+            data, seq = run.data, run.seq
+            while len(data) > length:
+                self._send_run(Run(seq, data[:length], False))
+                data, seq = data[length:], seq + length & MASK
+            self._send_run(Run(seq, data, run.last))
 
     def _send_control(self, kind: int, payload: bytes = b"") -> None:
-        self._unacked = self._ack_at = 0
+        came = self._came
+        came.unacked_bytes = came.unacked_frames = self._ack_at = 0
         self.counters["frames_out"] += 1
-        self._transmit(frames.emit(kind, 0, self._expected, payload))
+        self._transmit(frames.emit(kind, came.heard, 0, came.expected, payload))
+
+    def _send_ack(self) -> None:
+        """With a map, where something is missing."""
+        came = self._came
+        came.tell = False
+        if came.map == MAP_FULL:
+            self._send_control(ACK)
+        else:
+            self._send_control(ACK, came.map.to_bytes(MAP_BYTES, "little"))
 
     def _send_reset(self, kind: int) -> None:
         peer = self._peer if self._peer is not None else 0
+        self._reset_ns = self._now()
         self._send_control(kind, frames.CRC.pack(self._incarnation) + frames.CRC.pack(peer))
-
-    def _fill(self) -> None:
-        queue, window = self._queue, self._config.window_frames
-        while queue and len(self._flight) < window:
-            self._send_data(queue.popleft())
-
-    def _resend(self) -> None:
-        """Go back to the first unacknowledged frame."""
-        for index, message in enumerate(self._flight):
-            seq = (self._base + index) % MODULUS
-            self.counters["frames_out"] += 1
-            self.counters["retransmitted"] += 1
-            self._transmit(frames.emit(DATA, seq, self._expected, message))
 
     # -- in
 
     def input(self, data: bytes) -> None:
         """Bytes from the line."""
-        for kind, seq, ack, payload in self._deframer.input(data):
+        came = False
+        for kind, number, seq, ack, payload in self._deframer.input(data):
             self.counters["frames_in"] += 1
-            if kind == DATA:
+            if kind in (DATA, PART):
+                if self.up:
+                    if len(payload) >= BULK_BYTES:
+                        self._peer_busy_ns = self._now()
+                    self._acknowledged(ack)
+                    self._came.input(number, seq, payload, kind == DATA)
+                    came = True
+            elif kind == ACK:
                 if self.up:
                     self._acknowledged(ack)
-                    self._data(seq, payload)
-            elif kind in (ACK, NAK):
-                if self.up:
-                    self._acknowledged(ack)
-                    if kind == NAK and self._flight:
-                        self._resend()
+                    if len(payload) == MAP_BYTES:
+                        self._told(number, int.from_bytes(payload, "little"))
             elif kind in (RESET, RESET_ACK) and len(payload) == 8:
                 self._reset(kind, payload)
+        if came and self.up:
+            self._acknowledge()
 
-    def _data(self, seq: int, payload: bytes) -> None:
-        if seq == self._expected:
-            self._expected = (seq + 1) % MODULUS
-            self._gap_at = None
-            self._unacked += 1
-            if self._unacked >= self._config.window_frames // 4:
-                self._send_control(ACK)
-            elif not self._ack_at:
-                self._ack_at = self._now() + self._config.ack_delay_ns
-                self._arm(self._ack_at)
-            self._deliver(payload)
-        elif (self._expected - seq) % MODULUS <= self._config.window_frames:
-            self._send_control(ACK)  # a repetition: the acknowledgement was lost
-        else:
-            last, self._gap_at = self._gap_at, seq
-            if last is None or (last - seq) % MODULUS < MODULUS // 2:  # it began again: lost again
-                self.counters["naks"] += 1
-                self._send_control(NAK)
+    def _acknowledge(self) -> None:
+        """At once, or soon, or with data that is sent meanwhile."""
+        came, config = self._came, self._config
+        if (
+            came.tell
+            or came.unacked_bytes >= config.ack_bytes
+            or came.unacked_frames >= config.window_frames // 4
+        ):
+            self._send_ack()
+        elif (came.unacked_frames or came.early) and not self._ack_at:
+            self._ack_at = self._now() + config.ack_delay_ns
+            self._arm(self._ack_at)
 
     def _acknowledged(self, ack: int) -> None:
-        count = (ack - self._base) % MODULUS
+        """Everything before ack has arrived."""
+        if ack - self._una & MASK <= self._next_seq - self._una & MASK:
+            self._una = ack
+        flight, done = self._flight, []
+        for number, run in flight.items():
+            if ack - run.end & MASK <= MASK >> 1:
+                done.append(number)
+            elif not self._repeats:
+                break
+        if done:
+            self._arrived([flight.pop(number) for number in done])
+
+    def _told(self, heard: int, came: int) -> None:
+        """The map of an acknowledgement: bit n tells of the transmission n before heard."""
         flight = self._flight
-        if not count or count > len(flight):
+        good: list[Run] = []
+        lost: list[Run] = []
+        for number in list(flight):
+            behind = heard - number & 0xFFFF
+            if behind > 0x7FFF:
+                break  # sent later
+            (good if behind < MAP_FRAMES and came >> behind & 1 else lost).append(
+                flight.pop(number)
+            )
+        for run in lost:
+            self._flight_bytes -= len(run.data) + frames.OVERHEAD_BYTES
+            self._pace.lost(len(run.data))
+        if lost:
+            self._send_again(lost)
+        self._arrived(good)
+
+    def _arrived(self, runs: list[Run]) -> None:
+        if not runs:
             return
-        for _ in range(count):
-            flight.popleft()
-        self._base = ack
-        self._backoff = 0
-        self._rexmt_at = self._now() + self._config.retransmit_ns if flight else 0
-        if self._queue:
-            self._fill()
+        now = self._now()
+        for run in runs:
+            self._flight_bytes -= len(run.data) + frames.OVERHEAD_BYTES
+            self._pace.arrived(len(run.data))
+        if not self._repeats:  # Karn
+            self._pace.sample(now - runs[-1].sent_ns, runs[-1].ahead_bytes)
+        if not self._flight:
+            self._repeats = False
+        self._pace.backoff = 0
+        self._rexmt_at = 0
+        if self._flight:
+            self._arm_retransmit()
+        if self.congested:
+            self._drain()
+
+    def _drain(self) -> None:
+        self._fill()
+        if not self.congested:
+            self.room()
 
     def _reset(self, kind: int, payload: bytes) -> None:
         theirs = frames.CRC.unpack_from(payload)[0]
@@ -201,8 +319,9 @@ class Link:
             self._send_reset(RESET_ACK)
         if kind == RESET_ACK and mine == self._incarnation and not self.up:
             self.up = True
+            self._pace.sample(self._now() - self._reset_ns, 2 * (8 + frames.OVERHEAD_BYTES))
             self._rexmt_at = 0
-            self._fill()
+            self._drain()
         elif not self.up:
             self._send_reset(RESET)
             self._arm_retransmit()
@@ -210,7 +329,8 @@ class Link:
     # -- timers
 
     def _arm_retransmit(self) -> None:
-        self._rexmt_at = self._now() + (self._config.retransmit_ns << self._backoff)
+        now = self._now()
+        self._rexmt_at = now + self._pace.timeout_ns(self._flight_bytes, now - self._peer_busy_ns)
         self._arm(self._rexmt_at)
 
     def _arm(self, when_ns: int) -> None:
@@ -227,23 +347,36 @@ class Link:
         self._timer = None
         now = self._now()
         if self._ack_at and self._ack_at <= now:
-            self._send_control(ACK)
+            self._send_ack()
         if self._rexmt_at and self._rexmt_at <= now:
-            self._backoff = min(self._backoff + 1, 4)
-            if not self.up:
-                self._send_reset(RESET)
-            else:
-                self._resend()
-            self._rexmt_at = now + (self._config.retransmit_ns << self._backoff)
-            if self.up and not self._flight:
-                self._rexmt_at = 0
+            self._rexmt_at = 0
+            self._timed_out()
         deadlines = [t for t in (self._ack_at, self._rexmt_at) if t]
         if deadlines:
             self._arm(min(deadlines))
+
+    def _timed_out(self) -> None:
+        pace = self._pace
+        pace.backoff += 1
+        if not self.up:
+            self._send_reset(RESET)
+            self._arm_retransmit()
+        elif self._flight:
+            # One is enough: its answer tells what became of the others
+            self.counters["timeouts"] += 1
+            run = self._flight.pop(next(iter(self._flight)))
+            self._flight_bytes -= len(run.data) + frames.OVERHEAD_BYTES
+            pace.lost(len(run.data))
+            self._send_again([run])
 
     def account(self) -> dict[str, int]:
         deframer = self._deframer
         return self.counters | {
             "bad_frames": deframer.bad_frames,
             "noise_bytes": deframer.noise_bytes,
+            "next_seq": self._next_seq,
+            "early_bytes": self._came.early_bytes,
+            "gaps": self._came.gaps,
+            "run_bytes": self._pace.run_bytes,
+            "window_bytes": self._pace.window_bytes,
         }

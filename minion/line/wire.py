@@ -29,7 +29,7 @@ class Wire:
             raise ValueError("line: baud must be 0 or more, the bit error rate from 0 to below 1")
         self._receive = receive
         self._baud = baud
-        self._rate = bit_error_rate
+        self.bit_error_rate = bit_error_rate
         self._random = random.Random(seed)
         self._now = now
         self._call_at = call_at
@@ -40,19 +40,19 @@ class Wire:
 
     def transmit(self, data: bytes) -> None:
         self.counters["bytes"] += len(data)
-        if self._rate:
+        if self.bit_error_rate:
             data = self._damage(data)
         if not self._baud:
             self._receive(data)
             return
         self._queue += data
         if not self._scheduled:
-            self._schedule()
+            self._schedule(max(self._now(), self._free_at_ns))
 
-    def _schedule(self) -> None:
+    def _schedule(self, start: int) -> None:
+        """Have the next burst arrive; the line is free for it from start on."""
         byte_ns = BITS_PER_BYTE * 1_000_000_000 / self._baud
         count = max(1, min(len(self._queue), int(BURST_NS / byte_ns)))
-        start = max(self._now(), self._free_at_ns)
         self._free_at_ns = start + int(count * byte_ns)
         self._scheduled = True
 
@@ -60,9 +60,9 @@ class Wire:
             self._scheduled = False
             burst = bytes(self._queue[:count])
             del self._queue[:count]
+            if self._queue:
+                self._schedule(self._free_at_ns)  # a late timer does not make the line slower
             self._receive(burst)
-            if self._queue and not self._scheduled:
-                self._schedule()
 
         self._call_at(self._free_at_ns, arrive)
 
@@ -81,4 +81,4 @@ class Wire:
         from math import log
 
         uniform = 1.0 - self._random.random()
-        return int(log(uniform) / log(1.0 - self._rate))
+        return int(log(uniform) / log(1.0 - self.bit_error_rate))

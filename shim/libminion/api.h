@@ -55,10 +55,6 @@ long minion_syscall(long number, long a, long b, long c, long d, long e, long f)
 /* Is this descriptor a minion's?  Asks the kernel; keeps errno. */
 int minion_is_ours(int fd);
 
-/* Is this descriptor a minion's that was never connected?  Keeps errno.  Asks the minion, if the hint
- * does not exclude it. */
-int minion_unconnected(int fd);
-
 /* The next n bytes are written with MSG_MORE; 0: those that were announced and not written, are not.
  * Nothing for descriptors that are not a minion's.  Keeps errno. */
 void minion_more(int fd, size_t n);

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from minion.line import frames
-from minion.line.link import DATA, Link, LinkConfig
+from minion.line.link import ACK, DATA, PART, Link, LinkConfig
+from minion.line.reassembly import MAP_BYTES
 
-CONFIG = LinkConfig(window_frames=8)
+CONFIG = LinkConfig(window_frames=8, window_bytes=16384)
 MS = 1_000_000
 
 
@@ -74,6 +75,8 @@ class Line:
         self.random = random.Random(seed)
         self.faults: list[str] = []
         self.rate = 0.0
+        self.bit_error_rate = 0.0
+        self.lose_seq: int | None = None
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._numbers = count()
         self.a = End(self, "a")
@@ -89,7 +92,20 @@ class Line:
         heapq.heappush(self._events, (when_ns, next(self._numbers), timer.fire))
         return timer
 
+    def flip(self, data: bytes) -> bytes:
+        out = bytearray(data)
+        for bit in range(8 * len(out)):
+            if self.random.random() < self.bit_error_rate:
+                out[bit >> 3] ^= 1 << (bit & 7)
+        return bytes(out)
+
     def carry(self, end: End, data: bytes) -> None:
+        if self.lose_seq is not None:
+            kind, _number, seq, _ack, _payload = frames.Deframer().input(data)[0]
+            if kind in (DATA, PART) and seq == self.lose_seq:
+                return
+        if self.bit_error_rate:
+            data = self.flip(data)
         fault = self.faults.pop(0) if self.faults else ""
         if not fault and self.random.random() < self.rate:
             fault = self.random.choice(["drop", "damage", "duplicate"])
@@ -165,19 +181,92 @@ def test_numbers_wrap() -> None:
     assert line.b.got == line.a.sent
 
 
-def test_a_lost_repetition_is_asked_for_at_once() -> None:
-    """Two losses in a row of the same frame cost two turns, not a time-out."""
+def test_a_loss_costs_one_frame() -> None:
+    """Only what was lost is sent again, at once, and what came after it is kept."""
+    line = Line()
+    line.settle()
+    line.faults = ["", "drop", "", "", "", ""]
+    for number in range(6):
+        line.a.send(message(number))
+    line.run(4)
+    assert line.b.got == line.a.sent
+    assert line.a.link.counters["retransmitted"] == 1
+    assert not line.a.link.counters["timeouts"]
+
+
+def test_a_lost_repetition_is_seen_in_what_follows() -> None:
+    line = Line()
+    line.settle()
+    line.faults = ["drop", ""]
+    line.a.send(message(0))
+    line.a.send(message(1))
+    line.run(1)
+    line.faults = ["drop", ""]  # the repetition; the next message
+    line.run(1)
+    line.a.send(message(2))
+    line.run(4)
+    assert line.b.got == line.a.sent
+    assert line.a.link.counters["retransmitted"] == 2
+    assert not line.a.link.counters["timeouts"]
+
+
+def test_a_loss_that_nothing_follows_costs_a_short_time() -> None:
     line = Line()
     line.settle()
     before = line.now_ns
-    line.faults = ["drop", "", "", ""]  # the first of four; its NAK comes after the others
-    for number in range(4):
-        line.a.send(message(number))
-    line.run(1)
-    line.faults = ["drop"]  # the NAK is under way; the repetition is lost again
-    line.run(20)
+    line.faults = ["drop"]
+    line.a.send(message(0))
+    while line.b.got != line.a.sent:
+        line.run(1)
+    assert line.now_ns - before < 100 * MS
+
+
+def test_long_messages_are_cut_where_bits_are_lost() -> None:
+    """At one bit in 10,000 a frame of 8 kB never arrives whole."""
+    line = Line(seed=3)
+    line.settle()
+    line.bit_error_rate = 1e-4
+    for number in range(40):
+        line.a.send(message(number, 8000))
+    line.run(20_000)
     assert line.b.got == line.a.sent
-    assert line.now_ns - before < CONFIG.retransmit_ns
+    counters = line.a.link.account()
+    assert counters["run_bytes"] < 1000
+    assert counters["retransmitted"] < counters["frames_out"] // 5
+    line.bit_error_rate = 0.0
+    for number in range(300):
+        line.a.send(message(number, 8000))
+    line.settle()
+    assert line.a.link.account()["run_bytes"] > 4000, "and grow again where none are"
+
+
+def test_a_gap_does_not_stop_the_line() -> None:
+    """Whatever is lost again and again, the receiver keeps no more than was agreed."""
+    line = Line()
+    line.settle()
+    line.lose_seq = line.a.link.account()["next_seq"]
+    for number in range(2000):
+        line.a.send(message(number, 100))
+    line.run(2000)
+    assert not line.b.got
+    assert line.b.link.account()["early_bytes"] <= 2 * CONFIG.window_bytes
+    line.lose_seq = None
+    line.settle()
+    assert line.b.got == line.a.sent
+
+
+def test_congestion_is_told_and_ends() -> None:
+    line = Line()
+    line.settle()
+    rooms = []
+    line.a.link.room = lambda: rooms.append(line.a.link.congested)
+    for number in range(100):
+        line.a.send(message(number, 1000))
+    assert line.a.link.congested
+    line.settle()
+    assert rooms
+    assert not any(rooms)
+    assert not line.a.link.congested
 
 
 def test_nothing_idles_for_ever() -> None:
@@ -195,9 +284,12 @@ def test_frames_that_lie() -> None:
     line = Line(seed=1)
     line.settle()
     for kind in range(256):
-        for seq, ack in ((0, 0), (1, 40_000), (65_535, 65_535)):
-            if kind != DATA:
-                line.b.link.input(frames.emit(kind, seq, ack, b"?" * (kind % 7)))
+        for seq, ack in ((0, 0), (1, 40_000), (0xFFFFFFFF, 0xFFFFFFFF), (1 << 20, 1)):
+            if kind not in (DATA, PART):
+                line.b.link.input(frames.emit(kind, seq & 0xFFFF, seq, ack, b"?" * (kind % 7)))
+    for number in (0, 1, 9, 0x7FFF, 0x8000, 0xFFFF):
+        line.b.link.input(frames.emit(ACK, number, 0, 0, bytes(MAP_BYTES)))
+        line.b.link.input(frames.emit(DATA, number, 1 << 20, 0, b"far ahead"))
     line.a.send(b"still")
     line.settle()
     assert line.b.got[-1:] == [b"still"]
