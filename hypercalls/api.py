@@ -288,6 +288,10 @@ class Net(Protocol):
     def flush(self) -> None:
         """Tell the device about what was queued since the last flush (one doorbell for many)."""
 
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """Call handler(True) when frames begin to wait for the device, and handler(False), in
+        interrupt context, when none waits any more: who has much to send should wait meanwhile."""
+
     def recv(self) -> Frame | None:
         """The oldest waiting frame, or None.  Never blocks."""
 

@@ -8,6 +8,7 @@ acknowledgement answers many segments (MUST-58).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hypercalls.api import Slice
@@ -30,6 +31,7 @@ class Output:
         self._ip = ip
         self._routes = ip.routes
         self._pending: list[Tcb] = []
+        self._waiting: deque[Tcb] = deque()
         self.arm: Callable[[Tcb], None] = lambda _tcb: None
         """Sets the timers of a connection after its output (see timers.py)."""
         self.counters = {"segments_out": 0, "retransmitted": 0, "resets_out": 0, "probes": 0}
@@ -196,9 +198,13 @@ class Output:
         path = tcb.path
         if path.generation != self._routes.generation:
             path = self.refresh(tcb)
+        interface = path.interface
+        if interface.full:
+            self._wait(tcb)
+            return
         largest = tcb.mss
-        if path.interface.gso_max_bytes:
-            largest = self._largest(tcb, path.interface.gso_max_bytes)
+        if interface.gso_max_bytes:
+            largest = self._largest(tcb, interface.gso_max_bytes)
         while True:
             seq = tcb.snd_nxt
             length = unsent = snd.end - seq
@@ -231,6 +237,26 @@ class Output:
         elif tcb.snd_nxt == tcb.snd_una and not tcb.persist_at and not tcb.rexmt_at:
             tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
             tcb.persist_backoff = 0
+
+    def _wait(self, tcb: Tcb) -> None:
+        """The interface is full: data and FINs wait here, where no timer runs for them yet, and in
+        front of nobody's acknowledgements."""
+        if not tcb.waiting:
+            tcb.waiting = True
+            self._waiting.append(tcb)
+        if tcb.ack_now:
+            self.ack(tcb)
+
+    def resume(self, now: int) -> None:
+        """There is room: those that waited take turns, until it is used up."""
+        for _ in range(len(self._waiting)):
+            tcb = self._waiting.popleft()
+            tcb.waiting = False
+            self.run(tcb, now)
+            self.arm(tcb)
+            if tcb.waiting:
+                self._waiting.rotate(1)  # full again: it stays the first
+                break
 
     def force(self, tcb: Tcb, now: int) -> None:
         """Send what is queued, whatever but a window holds it back (Linux: TCP_NAGLE_PUSH)."""

@@ -114,6 +114,10 @@ class TcpProtocol:
         self.output.force(tcb, self._clock.monotonic_ns())
         self.timers.arm(tcb)
 
+    def room(self) -> None:
+        """An interface takes packets again."""
+        self.output.resume(self._clock.monotonic_ns())
+
     def push_within(self, tcb: Tcb, delay_ns: int) -> None:
         """Send what is held back for more to come, if none has come by then."""
         if tcb.cork_at:

@@ -86,7 +86,7 @@ class Tcb:
         "rto_ns", "rttvar_ns", "scaled", "small", "snd", "snd_max", "snd_more", "snd_nxt",
         "snd_push", "snd_scale", "snd_sml", "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes",
         "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace",
-        "ttl", "user_mss", "user_timeout_ns", "write_blocked",
+        "ttl", "user_mss", "user_timeout_ns", "waiting", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -174,6 +174,8 @@ class Tcb:
         self.keep_sent = 0
         self.pending = False
         """Listed for output at the end of this batch."""
+        self.waiting = False
+        """Listed for output when its interface has room."""
 
         # options
         self.nodelay = self.cork = self.keepalive = 0  # flags, set as getsockopt's integers
