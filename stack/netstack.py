@@ -75,8 +75,9 @@ class Netstack:
         tcp = self.tcp
         merged: dict[str, int] = {}
         for part in (
-            tcp.segments.counters, tcp.output.counters, tcp.opener.counters, tcp.timers.counters,
-            tcp.connections.counters, tcp.segments.data.counters,
+            tcp.segments.counters, tcp.segments.challenges.counters, tcp.segments.data.counters,
+            tcp.output.counters, tcp.opener.counters, tcp.timers.counters,
+            tcp.connections.counters,
         ):  # fmt: skip
             merged |= part
         merged["connections"] = len(tcp.connections.table)

@@ -7,7 +7,7 @@ sorted and without overlaps, until the gap before it is filled.
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_right
 
 from hypercalls.api import Frame, Hypercalls, Slice
 from stack.config import Config
@@ -17,6 +17,10 @@ from stack.tcp.output import Output
 from stack.tcp.state import MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.tcp import FIN, PSH
+
+
+def begin(entry: tuple[int, int, Slice | None, bool]) -> int:
+    return entry[0]
 
 
 class DataInput:
@@ -57,9 +61,14 @@ class DataInput:
             if fin:
                 self._fin(tcb, now)
         else:
+            # RFC 5681, 4.2: duplicate ACKs at once; of a batch one for each span, as if it had been
+            # one segment, and none if its gap closes meanwhile
+            if tcb.pending and tcb.ack_now and tcb.early_end != seq:
+                self._output.ack(tcb)
+            tcb.early_end = seq + length
             self._early(tcb, frame, seq, at, length, fin)
-            tcb.ack_now = True  # RFC 5681, 4.2: duplicate ACKs at once, one for each
-            self._output.ack(tcb)
+            tcb.ack_now = True
+            self._output.later(tcb)
 
     def _deliver(self, tcb: Tcb, frame: Frame, at: int, length: int) -> int:
         """Returns how many bytes have found a place."""
@@ -100,38 +109,41 @@ class DataInput:
         if len(queue) >= self._config.reassembly_queue_segments:
             return
         end = seq + length
-        for start, stop, _item, _fin in queue:  # trim what is there already
-            if start <= seq < stop:
-                at, seq = at + stop - seq, stop
-            elif seq < start < end:
-                end, fin = start, False
-                break
-        if seq > end or (seq == end and (not fin or any(entry[3] for entry in queue))):
+        # only the neighbours can overlap: the one that begins at or before seq, and the next
+        place = bisect_right(queue, seq, key=begin)
+        if place and queue[place - 1][1] > seq:
+            at, seq = at + queue[place - 1][1] - seq, queue[place - 1][1]
+        if place < len(queue) and queue[place][0] < end:
+            end, fin = queue[place][0], False
+        if seq > end or (seq == end and (not fin or (queue and queue[-1][3]))):
             self.counters["duplicate_bytes"] += length
             return
         item = self._own(frame, at, end - seq) if end > seq else None
         if item is None and end > seq:
             self.counters["no_memory"] += 1
             return
-        insort(queue, (seq, end, item, fin), key=lambda entry: entry[:2])
+        queue.insert(place, (seq, end, item, fin))
         tcb.ooo_bytes += end - seq
 
     def _fill(self, tcb: Tcb) -> bool:
         """Move what has become in-order to the reader.  True if the FIN was among it."""
         queue = tcb.ooo
-        while queue and queue[0][0] <= tcb.rcv_nxt:
-            seq, end, item, fin = queue.pop(0)
+        count = 0
+        ended = False
+        for seq, end, item, fin in queue:
+            if seq > tcb.rcv_nxt or ended:
+                break
+            count += 1
             tcb.ooo_bytes -= end - seq
-            if end < tcb.rcv_nxt:
-                continue
             if item is not None and end > tcb.rcv_nxt:
                 skip = tcb.rcv_nxt - seq
                 tcb.rcv.append((item[0], item[1] + skip, item[2] - skip))
                 tcb.rcv_nxt = end
-                tcb.owner.readable()
-            if fin and end == tcb.rcv_nxt:
-                return True
-        return False
+            ended = fin and end == tcb.rcv_nxt
+        del queue[:count]
+        if count:
+            tcb.owner.readable()
+        return ended
 
     def _fin(self, tcb: Tcb, now: int) -> None:
         tcb.rcv_nxt += 1

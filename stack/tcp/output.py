@@ -60,7 +60,7 @@ class Output:
         src, sport, dst, dport = tcb.key
         path = tcb.path
         if path.generation != self._routes.generation:
-            path = self._path(tcb)
+            path = self.refresh(tcb)
         ack = 0
         if flags & ACK:
             ack = tcb.rcv_nxt & MASK
@@ -99,14 +99,15 @@ class Output:
             path, src, dst, ipv4.TCP, header, payload, length, csum_offset, gso_size, ttl, tos
         )
 
-    def _path(self, tcb: Tcb) -> Path:
+    def refresh(self, tcb: Tcb) -> Path:
+        """The connection's path, asked for again if routes or path MTUs have changed."""
         path = tcb.path
         if path.generation != self._ip.routes.generation:
             try:
                 path = tcb.path = self._ip.path(tcb.key[2], tcb.key[0])
             except OSError:
                 return path  # no route now; the old way is as good as none
-            tcb.mss = min(tcb.mss, path.mtu_bytes - IP_TCP_BYTES)  # RFC 1191
+            tcb.mss = self.send_mss(tcb)  # RFC 1191: less, or after a while more again
         return path
 
     def _window(self, tcb: Tcb, flags: int) -> int:
@@ -136,6 +137,12 @@ class Output:
         tcb.snd_nxt = tcb.snd_max = max(tcb.snd_max, tcb.iss + 1)
         tcb.rexmt_at = now + tcb.rto_ns
         self._send(tcb, tcb.iss, flags, (), 0, options.emit())
+
+    @staticmethod
+    def send_mss(tcb: Tcb) -> int:
+        """MUST-16: what the peer takes, and what fits into the path."""
+        mss = min(tcb.peer_mss, tcb.path.mtu_bytes - IP_TCP_BYTES)
+        return min(mss, tcb.user_mss) if tcb.user_mss else mss
 
     def our_mss(self, tcb: Tcb) -> int:
         """MUST-67: what fits into a packet that this interface can take in."""
@@ -188,7 +195,7 @@ class Output:
         snd = tcb.snd
         path = tcb.path
         if path.generation != self._routes.generation:
-            path = self._path(tcb)
+            path = self.refresh(tcb)
         largest = tcb.mss
         if path.interface.gso_max_bytes:
             largest = self._largest(tcb, path.interface.gso_max_bytes)
@@ -196,7 +203,8 @@ class Output:
             seq = tcb.snd_nxt
             length = unsent = snd.end - seq
             if length > 0:
-                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < tcb.cwnd else tcb.cwnd)
+                window = tcb.cwnd + tcb.cwnd_extra
+                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < window else window)
                 if length > usable:
                     length = usable
                 if length > largest:

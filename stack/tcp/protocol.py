@@ -13,7 +13,7 @@ from stack.ip.ip import Ip
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.input import Input
 from stack.tcp.open import Opener
-from stack.tcp.output import IP_TCP_BYTES, Output
+from stack.tcp.output import Output
 from stack.tcp.state import MAY_OUTPUT, MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Owner, Tcb
 from stack.tcp.timers import Timers
@@ -63,13 +63,12 @@ class TcpProtocol:
 
     def listen(self, local: Local, backlog: int, acceptable: Callable[[], None]) -> Listener:
         listener = Listener(local, min(max(backlog, 0), self._config.somaxconn), acceptable)
-        self.connections.listeners[local] = listener
+        self.connections.listen(listener)
         return listener
 
     def unlisten(self, listener: Listener) -> None:
         """Stop listening; connections nobody has accepted are reset (RFC 9293, 3.10.4)."""
-        if self.connections.listeners.get(listener.local) is listener:
-            del self.connections.listeners[listener.local]
+        self.connections.unlisten(listener)
         for tcb in [*listener.half_open.values(), *listener.ready]:
             self.abort(tcb)
 
@@ -202,9 +201,10 @@ class TcpProtocol:
         tcb = self._find(inner, ports)
         if tcb is None:
             return
-        mtu = self._ip.reduce_mtu(inner.dst, mtu_bytes or 576)
-        if mtu - IP_TCP_BYTES < tcb.mss:
-            tcb.mss = mtu - IP_TCP_BYTES
+        before = tcb.mss
+        self._ip.path_mtus.reduce(inner.dst, mtu_bytes, tcb.path.mtu_bytes)
+        self.output.refresh(tcb)
+        if tcb.mss < before:
             tcb.snd_nxt = tcb.snd_una
             tcb.timed_at = 0  # Karn
             self.push(tcb)

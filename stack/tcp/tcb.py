@@ -76,17 +76,17 @@ WAITING = Waiting()
 
 class Tcb:
     __slots__ = (
-        "ack_bytes", "ack_now", "callout", "cork", "cork_at", "cwnd", "cwnd_limited", "data_at",
-        "delack_at", "dupacks", "error", "fin_queued", "fin_received", "in_recovery", "irs", "iss",
-        "keep_at", "keep_idle_ns", "keep_interval_ns", "keep_probes", "keep_sent", "keepalive",
-        "key", "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at",
-        "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
-        "pingpong", "quick", "rcv", "rcv_adv", "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes",
-        "recover", "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns", "rttvar_ns",
-        "scaled", "small", "snd", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale",
-        "snd_sml", "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes", "srtt_ns",
-        "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace", "ttl",
-        "user_mss", "user_timeout_ns", "write_blocked",
+        "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd", "cwnd_extra",
+        "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
+        "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns", "keep_interval_ns",
+        "keep_probes", "keep_sent", "keepalive", "key", "listener", "max_snd_wnd", "mss", "nodelay",
+        "ooo", "ooo_bytes", "orphan_at", "owner", "passive", "path", "peer_mss", "pending",
+        "persist_at", "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_mss",
+        "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover", "retransmits", "retries", "rexmt_at",
+        "rto_ns", "rttvar_ns", "scaled", "small", "snd", "snd_max", "snd_more", "snd_nxt",
+        "snd_push", "snd_scale", "snd_sml", "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes",
+        "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace",
+        "ttl", "user_mss", "user_timeout_ns", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -105,7 +105,7 @@ class Tcb:
         self.iss = self.snd_una = self.snd_nxt = self.snd_max = iss
         self.snd = SendBuffer(iss + 1)
         self.snd_wnd = self.max_snd_wnd = 0
-        self.snd_wl1 = self.snd_wl2 = 0
+        self.snd_wl1 = 0
         self.snd_scale = 0
         self.snd_sml = iss
         """Past the last segment that was not full (Minshall's variant of Nagle's algorithm)."""
@@ -140,8 +140,10 @@ class Tcb:
         """So many acknowledgements are not to be delayed; -1: no data has come yet."""
         self.pingpong = 0
         """1: a conversation, in which acknowledgements ride on answers."""
-        self.repeated_at = -(1 << 62)
-        """When an unacceptable segment without text was last answered."""
+        self.challenged_at = -(1 << 62)
+        """When a segment that cannot belong here was last answered."""
+        self.early_end = 0
+        """Past the last segment that came out of order."""
 
         # congestion control (RFC 5681, RFC 6582)
         self.mss = self.peer_mss = 536  # MUST-15
@@ -149,6 +151,8 @@ class Tcb:
         self.cwnd = 0
         self.ssthresh = 1 << 30
         self.cwnd_limited = False
+        self.cwnd_extra = 0
+        """What limited transmit allows beyond it (RFC 3042)."""
         self.dupacks = 0
         self.in_recovery = False
         self.recover = iss

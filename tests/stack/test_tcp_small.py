@@ -321,3 +321,36 @@ def test_many_buffers_make_no_short_segments(piece: int) -> None:
             total += t.write(bytes(piece))
         sent = [n for n in lengths(t) if n % MSS]
         assert sent == []
+
+
+# -- out of order, in one batch
+
+
+def batch(t: Script, *seqs: int) -> list[int]:
+    """Segments of 1000 bytes that arrive together; what is acknowledged."""
+    t.link.backward.delay_ns = 1000
+    t.world.work()
+    for seq in seqs:
+        t.inject("A", seq, 1, bytes(1000))
+    t.run_ms(1)
+    return [s.ack for s in t.drain()]
+
+
+def test_a_span_out_of_order_in_one_batch_is_acknowledged_as_one() -> None:
+    with script() as t:
+        t.accept()
+        assert batch(t, 1001, 2001, 3001, 4001) == [1]
+        assert batch(t, 5001, 6001) == [1]
+        assert batch(t, 1) == [7001]
+
+
+def test_two_spans_are_two() -> None:
+    with script() as t:
+        t.accept()
+        assert batch(t, 1001, 2001, 5001, 6001) == [1, 1]
+
+
+def test_a_gap_that_closes_within_the_batch_is_none() -> None:
+    with script() as t:
+        t.accept()
+        assert batch(t, 1001, 2001, 1) == [3001]

@@ -159,8 +159,14 @@ class TcpRelays:
         self.net.icmp.error(header, packet, icmp.UNREACHABLE, code, self.net.ethernet[0].address)
 
     def _answer(self, header: Ipv4, segment: Tcp, host: socket.socket) -> None:
+        relay = self._relay(host)
+        try:
+            relay.sock.answer(header, segment)
+        except OSError:  # its source is not on this network
+            relay.reset_host()
+            relay.release()
+            return
         self.counters["outgoing"] += 1
-        self._relay(host).sock.answer(header, segment)
 
     def _relay(self, host: socket.socket) -> Relay:
         host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
