@@ -43,6 +43,11 @@ def fill(sock: socket.socket) -> int:
     return sent
 
 
+def pour(sock: socket.socket) -> None:
+    sock.sendall(bytes(200_001))
+    sock.close()
+
+
 for _ in range(2):  # full, nobody reads meanwhile
     writer, reader = pair()
     written = fill(writer)
@@ -52,7 +57,7 @@ for _ in range(2):  # full, nobody reads meanwhile
 for _ in range(2):  # small buffers, and the close right behind the last byte
     writer, reader = pair()
     writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    thread = threading.Thread(target=lambda: (writer.sendall(bytes(200_001)), writer.close()))
+    thread = threading.Thread(target=pour, args=(writer,))
     thread.start()
     report(200_001, reader)
     thread.join()

@@ -35,7 +35,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "bad": ("--copy", "serial", "--noise", "1e-5", "--seed", "1"),
     "noisy": ("--copy", "serial", "--baud", "3000000", "--noise", "1e-5", "--seed", "1"),
 }
-"""How payload reaches a minion.  bad: noise, but no rate; noisy: both.  3 Mbaud is what a USB UART makes: 300 kB/s."""
+"""How payload reaches a minion.  bad: noise, but no rate; noisy: both (a USB UART: 300 kB/s)."""
 HOST = "10.0.2.2"
 """The host's loopback, seen from a minion on netdev user."""
 
