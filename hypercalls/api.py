@@ -316,12 +316,15 @@ class Ready(IntFlag):
     """copyin would make progress (bytes, end or error)."""
     OUT = 2
     """copyout would make progress."""
+    HUP = 4
+    """The program's descriptor is gone.  Told without being asked for, like POLLHUP: whoever waits
+    for room hears of it, too.  copyin gives what the program wrote before, then how it ended."""
 
 
 EOF = -1
 """copyin: the program wrote its last byte (shutdown or close).
 
-Told as IN, and once more as IN when its descriptor is gone too: copyin then gives CLOSED.
+Told as IN; when its descriptor is gone too that is told as HUP, and copyin gives CLOSED.
 """
 RESET = -2
 """copyin, copyout: the program's descriptor is gone, with data it never read (RFC 2525, 2.17)."""
@@ -340,7 +343,8 @@ class Copy(Protocol):
 
         IN is told when data arrives; after a copyin that filled its room, or `want(IN)`, it is told
         again if there is more.  OUT is told once, when a copyout that moved less than asked can go
-        on; also if the channel was not there yet.  An end or error is told as either.
+        on; also if the channel was not there yet.  An end or error is told as either.  HUP is told
+        whatever is wanted.  Attaching a channel again begins anew with another program's end.
         """
 
     def copyin(self, chan: int, buffer: Buffer, offset: int, length: int) -> int:

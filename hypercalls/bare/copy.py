@@ -19,9 +19,11 @@ END: Final = 5
 DETACH: Final = 6
 BLOCK: Final = 24
 ERROR: Final = -16
+PRIORITY: Final = 2
+"""Above the line's: a close is seen before the request that followed it."""
 MORE: Final = 1 << 62
 """In what REQUEST reads: another one waits."""
-READY: Final = [Ready(n) for n in range(4)]
+READY: Final = [Ready(n) for n in range(8)]
 """Looked up: making an IntFlag costs a microsecond."""
 
 
@@ -42,7 +44,7 @@ class DmaCopy:
         self._u64 = machine.ram.cast("Q")
         self._index = offset >> 2
         self._ready: dict[int, Callable[[Ready], None]] = {}
-        interrupts.establish(DMA_IRQ, self._interrupt)
+        interrupts.establish(DMA_IRQ, self._interrupt, PRIORITY)
 
     def attach(self, chan: int, ready: Callable[[Ready], None]) -> None:
         self._ready[chan] = ready
@@ -91,6 +93,6 @@ class DmaCopy:
         while request := read():
             ready = self._ready.get(request & 0xFFFF_FFFF)
             if ready is not None:
-                ready(READY[request >> 32 & 3])
+                ready(READY[request >> 32 & 7])
             if not request & MORE:
                 break

@@ -31,10 +31,13 @@ class Interrupts:
         self._claim = machine.loader(CLAIM, 4)
         self._complete = machine.storer(CLAIM, 4)
 
-    def establish(self, source: int, handler: Callable[[], None]) -> None:
-        """Call handler for each interrupt of a source.  It must make the device lower its line."""
+    def establish(self, source: int, handler: Callable[[], None], priority: int = 1) -> None:
+        """Call handler for each interrupt of a source.  It must make the device lower its line.
+
+        Of those pending, the one with the highest priority is handled first.
+        """
         self._handlers[source] = handler
-        self._machine.write(PRIORITY + 4 * source, 4, 1)
+        self._machine.write(PRIORITY + 4 * source, 4, priority)
         word = ENABLE + source // 32 * 4
         enabled = self._machine.read(word, 4)
         self._machine.write(word, 4, enabled | 1 << source % 32)

@@ -19,6 +19,7 @@ from hypercalls.host.reactor import OUT as WRITABLE
 
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
+HANG_UP: Final = int(Ready.HUP)
 
 
 class Channel:
@@ -75,8 +76,9 @@ class Channel:
             told |= OUT
         told &= self.wanted
         self.wanted &= ~(told & OUT)
-        if mask & (HUP | ERR):
+        if mask & (HUP | ERR) and not self.gone:
             self.gone = True
+            told |= HANG_UP
         self.listen()
         if self.gone and self.eof and self._interest is not None:
             self._interest.drop()  # this was the last news

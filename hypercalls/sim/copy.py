@@ -10,6 +10,7 @@ from hypercalls.api import CLOSED, EOF, RESET, Buffer, Ready
 
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
+HUP: Final = int(Ready.HUP)
 CAPACITY: Final = 65536
 
 
@@ -69,6 +70,7 @@ class SimChannel:
         self._gone = False
         self._reset = False
         self._eof_told = False
+        self._hup_told = False
         self._pending = 0
         self._detached = False
         self.wanted = IN
@@ -123,7 +125,11 @@ class SimChannel:
             events = IN
         if self._gone or not self._outward.full:
             events |= OUT
-        events &= self.wanted & ~self._pending
+        events &= self.wanted
+        if self._gone and not self._hup_told:
+            self._hup_told = True
+            events |= HUP
+        events &= ~self._pending
         if events:
             if not self._pending:
                 self._post(self._tell)
@@ -134,7 +140,7 @@ class SimChannel:
         return self._eof_told and not self._gone
 
     def _tell(self) -> None:
-        events, self._pending = self._pending & self.wanted, 0
+        events, self._pending = self._pending & (self.wanted | HUP), 0
         self.wanted &= ~(events & OUT)
         if events and self.ready is not None:
             self.ready(Ready(events))

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from errno import (
-    ECONNREFUSED,
-    EINPROGRESS,
-    ENOTCONN,
-    EPIPE,
-)
+from errno import ECONNABORTED, EINPROGRESS, ENOTCONN, EPIPE
 from struct import pack
 from typing import Final
 
@@ -23,7 +18,7 @@ from minion.app.socketfile import MSG_PEEK, MSG_WAITALL, Address, SocketFile
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
-from stack.socket.stream import StreamSocket
+from stack.socket.stream import Phase, StreamSocket
 from stack.tcp.state import MAY_SEND
 
 CHUNK: Final = 32768
@@ -40,9 +35,6 @@ class TcpFile(SocketFile):
         super().__init__()
         self._net = net
         self._sock = sock if sock is not None else StreamSocket(net, self)
-        self._sent_fin = False
-        self._untold = False
-        """A non-blocking connect has ended: the next connect says so, once."""
 
     # -- upcalls (stack.socket.stream.User)
 
@@ -71,7 +63,9 @@ class TcpFile(SocketFile):
         if sock.listener is not None:
             return POLLIN if sock.listener.ready else 0
         if tcb is None or not (sock.was_connected or sock.failed):
-            return 0 if sock.connecting else POLLOUT | POLLHUP
+            if sock.connecting:
+                return 0
+            return POLLOUT | POLLHUP | (POLLERR if sock.error else 0)
         ready = 0
         read_end = tcb.fin_received or sock.shut_read or sock.failed
         if tcb.rcv.length or read_end:
@@ -80,7 +74,7 @@ class TcpFile(SocketFile):
             ready |= POLLRDHUP
         if sock.error:
             ready |= POLLERR
-        if tcb.state not in MAY_SEND or self._sent_fin:
+        if tcb.state not in MAY_SEND or sock.shut_write:
             ready |= POLLOUT
             if read_end:
                 ready |= POLLHUP
@@ -108,23 +102,21 @@ class TcpFile(SocketFile):
         return made[0]
 
     def connect(self, address: Address) -> None:
-        sock = self._sock
-        if self._untold and sock.was_connected and not sock.failed:
-            self._untold = False
-            return
-        sock.connect(address)
-        self._untold = True
-        raise BlockingIOError(EINPROGRESS, "connecting")
+        if not self._sock.connect(address):
+            raise BlockingIOError(EINPROGRESS, "connecting")
 
     def connect_result(self) -> None:
         sock = self._sock
-        if sock.error:
-            raise OSError(sock.take_error(), "connect")
         if sock.connecting:
             raise BlockingIOError
-        if not sock.was_connected:
-            raise OSError(ECONNREFUSED, "connect")
-        self._untold = False
+        if sock.phase == Phase.UNCONNECTED:  # another thread has shut it down
+            raise OSError(sock.take_error() or ECONNABORTED, "connect")
+        if sock.phase == Phase.CONNECTING:
+            sock.connect((0, 0))  # as it has ended, this tells how
+
+    def disconnect(self) -> None:
+        self._sock.disconnect()
+        self.changed()
 
     def _check_open(self) -> None:
         """EPIPE, or what ended the connection."""
@@ -143,7 +135,7 @@ class TcpFile(SocketFile):
         tcb = sock.tcb
         if sock.connecting:
             raise BlockingIOError
-        if self._sent_fin or tcb is None or tcb.state not in MAY_SEND:
+        if sock.shut_write or tcb is None or tcb.state not in MAY_SEND:
             raise OSError(EPIPE, "not open for writing")
         if not data:
             return 0
@@ -200,10 +192,10 @@ class TcpFile(SocketFile):
         return found[:length]
 
     def shutdown(self, how: int) -> None:
-        self._sock.shutdown(how)
-        if how != c.SHUT_RD and not self._sent_fin and self._sock.listener is None:
-            self._sent_fin = True
-            self._sock.finish_writing()
+        sock = self._sock
+        sock.shutdown(how)
+        if how != c.SHUT_RD and sock.was_connected and not sock.shut_write:
+            sock.finish_writing()
         self.changed()
 
     @property

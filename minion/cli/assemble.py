@@ -90,8 +90,8 @@ class Minion:
         if self.tracer is not None:
             request = self.tracer.request(request)
         self.control = ControlServer(
-            reactor, listener, request, self._status_bytes, reactor.stop, self._check_idle,
-            lambda data, fds, done: self.apps.request(data, fds, done),
+            reactor, listener, request, self.driver.abandon, self._status_bytes, reactor.stop,
+            self._check_idle, lambda data, fds, done: self.apps.request(data, fds, done),
         )  # fmt: skip
         self._apps: Apps | None = None
         self.idle: Callable[[], None] = lambda: None
@@ -168,7 +168,7 @@ class Minion:
             copy = board.hypercalls.copy
             assert copy is not None
         else:
-            engine = SerialCopyEngine(self.link)
+            engine = SerialCopyEngine(self.link, reactor)
             copy = SerialCopy(self.port.link)
         self.driver = Driver(reactor, control_path, engine, self.link.send)
         self.server = Server(board.hypercalls, self.net, self.resolver, copy, self.port.link.send)

@@ -6,6 +6,7 @@ wrapped once, so that a minion without it pays nothing.  Times are microseconds 
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
@@ -44,8 +45,9 @@ class Tracer:
         """Around Driver.request: what programs ask, and what they are told."""
 
         def traced(
-            op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int, done: Done
-        ) -> int:
+            op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int,
+            program: socket.socket | None, done: Done,
+        ) -> int:  # fmt: skip
             call = f"{Op(op).name.lower()}({describe_call(op, a, b, c, data)})"
             self.say("libc", f"pid {pid} {call}")
 
@@ -56,7 +58,7 @@ class Tracer:
                 self.say("libc", f"pid {pid} {call} = {outcome}{describe_data(op, data)}")
                 done(result, error, data, channel)
 
-            return request(op, ident, a, b, c, data, pid, answered)
+            return request(op, ident, a, b, c, data, pid, program, answered)
 
         return traced
 

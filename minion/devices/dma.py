@@ -47,7 +47,8 @@ CHANNELS: Final = 1 << 16
 """Channels the guest may attach: attach is the only command that makes the host remember."""
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
-READY: Final = [Ready(number) for number in range(4)]
+HUP: Final = int(Ready.HUP)
+READY: Final = [Ready(number) for number in range(8)]
 """Looked up: making an IntFlag costs a microsecond."""
 
 
@@ -57,15 +58,15 @@ class ChannelEnd(Protocol):
     def recv_into(self, view: memoryview, /) -> int:
         """Bytes moved into view; 0: none now; EOF, RESET or CLOSED.
 
-        EOF is final for the bytes; once the program's descriptor is gone too, IN is reported again
-        and CLOSED returned.
+        EOF is final for the bytes; once the program's descriptor is gone too, HUP is reported and
+        CLOSED returned.
         """
 
     def send(self, view: memoryview, /) -> int:
         """Bytes taken from view; 0: no room; RESET or CLOSED."""
 
     def want(self, events: Ready, /) -> None:
-        """The whole set of events to report with Dma.request, as long as they hold.
+        """The whole set of events to report with Dma.request, as long as they hold, beside HUP.
 
         The end of the channel and its errors count as IN and as OUT.  OUT is wanted after a send
         that moved less than asked, and no longer once it was reported.
@@ -131,16 +132,16 @@ class Dma:
             return
         if channel.attached:
             channel.end = Gone()
-            self.request(chan, Ready.IN | Ready.OUT)
+            self.request(chan, Ready.HUP)
         else:
             del self._channels[chan]
 
     def request(self, chan: int, events: Ready) -> None:
-        """The end reports that it is readable or writable.  Told to the guest if it wants that."""
+        """The end reports what it is ready for.  Told to the guest if it wants that; HUP always."""
         channel = self._channels.get(chan)
         if channel is None or not channel.attached:
             return
-        told = int(events) & channel.wanted
+        told = int(events) & (channel.wanted | HUP)
         if not told:
             return
         if told & OUT:
@@ -240,6 +241,7 @@ class Dma:
             channel = self._channels[chan] = Channel()
         channel.attached = True
         channel.wanted = IN
+        channel.ended = False
         if channel.end is not None:
             channel.end.want(Ready.IN)
         return 0

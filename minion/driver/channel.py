@@ -1,100 +1,252 @@
 """A channel: the AF_UNIX pair behind a proxied descriptor, and what its states look like there.
 
-Theory of operation.  `FILLED`: not connected.  The program's send side was filled with one write,
-so that its descriptor does not poll writable; the fill is read back when the connection opens.
-`OPEN`: bytes pass.  `LISTENING`: messages with descriptors pass.  `DEAD`: the connection has failed
-and the channel is shut down; only the program's close is still waited for.
+Theory of operation.  `UNCONNECTED`: the program's end has no other end; the kernel reports it
+writable and hung up, as Linux does for a TCP socket that is not connected.  `CONNECTING`: a pair,
+whose program side was filled, so that the program can neither write nor is told that it could; the
+fill is read back when the connection opens.  `OPEN`: bytes pass.  `LISTENING`: messages with
+descriptors pass.  `BROKEN`: the connection has failed, and what it had received is still on its way
+to the program, which can write no more.  `DEAD`: the connection or the attempt has failed and our
+end is closed, with something the program had written unread where possible, which its kernel
+reports as an error; only its close is waited for.
 
-A hang-up (EPOLLHUP) cannot be masked, so a channel that shows one and is not being read is taken
-out of epoll.  Whether the program has closed its descriptor, or only shut it down, is asked of the
-kernel: the abstract name of its end exists as long as the descriptor does.
+Closing is noticed as EPOLLHUP, or EPOLLERR if the program left data unread.  A hang-up cannot be
+masked, so a channel that shows one and is not being read is taken out of epoll.  Whether the
+program has closed its descriptor, or only shut it down, is asked of the kernel (liveness.py).
 """
 
 from __future__ import annotations
 
 import errno
 import socket
-import time
+from array import array
 from collections.abc import Callable
 from enum import IntEnum
-from select import EPOLLHUP, EPOLLIN, EPOLLOUT
+from fcntl import ioctl
+from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
+from termios import FIONREAD
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
+from minion.driver.liveness import Liveness
+from minion.driver.rendezvous import Rendezvous
 
-FILL = bytes(60_000)
+FILL = bytes(1 << 16)
 SNDBUF_BYTES = 2 << 20
+ACCEPT_MARK = b"\0"
+"""Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
+READY = [Ready(number) for number in range(8)]
 
 
 class State(IntEnum):
-    FILLED = 0
-    OPEN = 1
-    LISTENING = 2
-    DEAD = 3
+    UNCONNECTED = 0
+    CONNECTING = 1
+    OPEN = 2
+    LISTENING = 3
+    BROKEN = 4
+    DEAD = 5
 
 
 class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_closed", "_eof", "_epoll", "_fill", "_liveness", "_name", "_program", "_reactor",
-        "accept_room", "fd",
-        "gone", "ident", "number", "on_detach", "pid", "registered", "report", "sock", "state",
+        "_closed",
+        "_eof",
+        "_epoll",
+        "_fill",
+        "_holders",
+        "_liveness",
+        "_path",
+        "_program",
+        "_reactor",
+        "_rendezvous",
+        "_reset",
+        "accept_room",
+        "fd",
+        "gone",
+        "ident",
+        "idents",
+        "name",
+        "number",
+        "on_detach",
+        "pid",
+        "registered",
+        "renewed",
+        "report",
+        "sock",
+        "state",
         "wanted",
     )  # fmt: skip
 
     def __init__(
         self, number: int, ident: str, control_path: bytes, reactor: Reactor,
-        liveness: Liveness, filled: bool, pid: int,
+        liveness: Liveness, rendezvous: Rendezvous, connected: bool, pid: int,
     ) -> None:  # fmt: skip
-        """Makes the pair; `take_program_end` hands the other end out.  OSError(EMFILE, ENFILE)."""
+        """connected: an accepted connection's.  The program's end is held until `let_go`.
+
+        OSError(EMFILE, ENFILE).
+        """
         self.number = number
-        self.ident = ident
         self.pid = pid
-        self._name = abi.NAME_PREFIX + b"s" + ident.encode() + b":" + control_path
+        self._path = control_path
         self._reactor = reactor
         self._liveness = liveness
+        self._rendezvous = rendezvous
+        self.ident = ""
+        self.idents: list[str] = []
+        """Its ids, the last one first: what an older end of the program still asks by."""
+        self.name = b""
+        self._program: socket.socket | None = None
+        self._holders = 0
+        self.renewed = False
+        """The program's end is a new one, which it has not been given yet."""
+        self.sock: socket.socket | None = None
+        self.fd = -1
+        self.state = State.UNCONNECTED
         self._fill = 0
         self._closed = False
         self._epoll = 0
         self.registered = False
         self.gone = False
+        self._reset = False
         self._eof = False
         self.wanted = IN
         self.report: Callable[[Ready], None] = lambda _events: None
         """Tells the copy engine that the channel can be read or written."""
         self.accept_room: Callable[[], None] = lambda: None
         self.on_detach: Callable[[Channel], None] = lambda _channel: None
-        self.sock, self._program = socket.socketpair()
-        self.fd = self.sock.fileno()
+        if connected:
+            ours, program = socket.socketpair()
+            try:
+                self._own(program, ident)
+            except OSError:
+                ours.close()
+                raise
+            self._carry(ours, State.OPEN)
+            ours.send(ACCEPT_MARK)
+        else:
+            self._own(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+
+    # -- the program's end, as long as it is ours as well
+
+    def _own(self, program: socket.socket, ident: str) -> None:
+        self.name = abi.NAME_PREFIX + b"s" + ident.encode() + b":" + self._path
         try:
-            self._program.bind(self._name)
-            self.sock.setblocking(False)
-            self.state = State.OPEN
-            if filled:
-                self.state = State.FILLED
-                self._fill = self._program.send(FILL, socket.MSG_DONTWAIT)
-            else:
-                self._grow()
+            program.bind(self.name)
         except OSError:
-            self.sock.close()
-            self._program.close()
+            program.close()
             raise
+        self.ident = ident
+        self.idents.insert(0, ident)
+        self._program = program
+        self._holders += 1
+
+    def hold(self, program: socket.socket) -> bool:
+        """The client has passed its descriptor along, to be connected.  False: of no use.
+
+        OSError(EINVAL): it is not this channel's.  Undone by `let_go`.
+        """
+        if self.state != State.UNCONNECTED or self.gone:
+            program.close()
+            return False
+        try:
+            ours = program.getsockname() == self.name
+        except OSError:
+            ours = False
+        if not ours:
+            program.close()
+            raise OSError(errno.EINVAL, "that is not the socket's descriptor")
+        self._holders += 1
+        if self._program is None:
+            self._program = program
+        else:
+            program.close()
+        return True
+
+    @property
+    def held(self) -> bool:
+        return self._program is not None
+
+    def program_end(self) -> socket.socket:
+        """The program's end, to be sent to it."""
+        assert self._program is not None
+        return self._program
+
+    def let_go(self) -> None:
+        """The program's end has been handed over, or is not needed any more: watch the channel."""
+        self.renewed = False
+        self._holders -= 1
+        if self._holders > 0:
+            return
+        self._holders = 0
+        if self._program is not None:
+            self._program.close()
+            self._program = None
+        if not self.gone:
+            self._watch()
+
+    def renew(self, ident: str) -> None:
+        """Another end for the program, unconnected, in place of one that cannot be used again."""
+        self._hang_up()
+        self._liveness.forget(self)
+        self._own(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+        self.state = State.UNCONNECTED
+        self._reset = self._eof = False
+        self.wanted = IN
+        self.renewed = True
+
+    # -- our end
+
+    def _carry(self, ours: socket.socket, state: State) -> None:
+        ours.setblocking(False)
+        self.sock = ours
+        self.fd = ours.fileno()
+        self.state = state
+        if state == State.OPEN:
+            self._grow()
+
+    def _pair(self, state: State) -> socket.socket:
+        """Give the program's end, which is held, another end.  The program's end."""
+        program = self._program
+        if program is None:
+            raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
+        self._liveness.forget(self)
+        self._carry(self._rendezvous.pair(program, self.name), state)
+        return program
 
     def _grow(self) -> None:
         """Room for some super-segments: each wake-up of the program then moves more."""
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
+        if self.sock is not None:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
 
-    def take_program_end(self) -> socket.socket:
-        """The program's end, to be sent to it and then closed here."""
-        return self._program
+    def _fill_up(self, program: socket.socket) -> None:
+        """As long as these bytes are not read, the program can write nothing."""
+        try:
+            while True:
+                self._fill += program.send(FILL, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            pass
 
-    def start(self) -> None:
-        """Watch the channel; the program's end has been handed over."""
-        self._program.close()
-        self._watch()
+    def _drain(self) -> None:
+        if self.sock is None:
+            return
+        scratch = bytearray(self._fill)
+        try:
+            while self._fill:
+                self._fill -= self.sock.recv_into(scratch, self._fill)
+        except OSError:
+            self._fill = 0  # the program is gone, and the fill with it
+
+    def _hang_up(self) -> None:
+        """Close our end."""
+        self._unwatch()
+        self._fill = 0
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+            self.fd = -1
 
     # -- epoll
 
@@ -102,14 +254,18 @@ class Channel:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
             return readable | (EPOLLOUT if self.wanted & OUT else 0)
-        if self.state == State.LISTENING and self.wanted & OUT:
+        if self.state in (State.LISTENING, State.BROKEN) and self.wanted & OUT:
             return EPOLLOUT
         return 0
 
     def _watch(self) -> None:
-        interest = self._interest()
-        if self._closed:
+        if self._closed or self.gone:
             return
+        if self.sock is None:
+            if self._program is None:
+                self._liveness.watch(self)
+            return
+        interest = self._interest()
         if not self.registered:
             self._reactor.register(self.fd, interest, self._event)
             self.registered = True
@@ -124,50 +280,54 @@ class Channel:
             self.registered = False
 
     def _event(self, events: int) -> None:
-        if self.state == State.LISTENING and events & EPOLLOUT:
+        if events & EPOLLERR:  # closed with data unread: what it wrote itself is void (RFC 2525)
+            self._reset = True
+            self.state = State.DEAD
+            self.program_closed()
+            return
+        ready = (IN if events & EPOLLIN else 0) | (OUT if events & EPOLLOUT else 0)
+        if events & EPOLLHUP:
+            if not self.alive():
+                self.program_closed()
+                return
+            if not self.wanted & IN or self._eof or self.state != State.OPEN:
+                self._unwatch()
+                self._liveness.watch(self)
+                return
+            ready |= IN | (self.wanted & OUT)
+        elif self.state == State.LISTENING:
             self.wanted &= ~OUT
             self._watch()
             self.accept_room()
             return
-        ready = (IN if events & EPOLLIN else 0) | (OUT if events & EPOLLOUT else 0)
-        if events & EPOLLHUP:
-            ready |= IN | (self.wanted & OUT)
-            if not self.wanted & IN or self._eof or self.state != State.OPEN:
-                self._hung_up()
-                return
         if ready:
             self.report(READY[ready])
 
-    def _hung_up(self) -> None:
-        """Both directions are shut: is anybody still holding the descriptor?"""
-        if self.alive():
-            self._unwatch()
-            self._liveness.watch(self)
-            return
-        self.program_closed()
-
     def program_closed(self) -> None:
-        """The last copy of the program's descriptor is gone."""
+        """The last copy of the program's descriptor is gone; what it wrote is still to be read."""
         self._liveness.forget(self)
-        if self.state == State.OPEN and not self.wanted & IN:
-            self._unwatch()  # what it wrote before is still to be read, when there is room
-            self.gone = True
-            return
         self.gone = True
         self._unwatch()
-        self.report(READY[IN | OUT])
+        self.report(Ready.HUP)
+
+    def lost(self) -> None:
+        """No pair could be had for a connection that is there: the minion is to reset it."""
+        self._reset = True
+        self.state = State.DEAD
+        self.program_closed()
 
     def alive(self) -> bool:
         """Whether the program's end exists."""
-        return not self.gone and self._liveness.exists(self._name)
+        return not self.gone and self._liveness.exists(self.name)
 
     # -- minion.devices.dma.ChannelEnd
 
     def recv_into(self, view: memoryview) -> int:
-        if self.state != State.OPEN:
-            return CLOSED if self.gone or not self.alive() else 0
+        sock = self.sock
+        if sock is None or self.state != State.OPEN:
+            return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            count = self.sock.recv_into(view)
+            count = sock.recv_into(view)
         except BlockingIOError:
             return 0
         except ConnectionResetError:
@@ -181,10 +341,11 @@ class Channel:
         return EOF
 
     def send(self, view: memoryview) -> int:
-        if self.state != State.OPEN:
-            return CLOSED if self.gone else 0
+        sock = self.sock
+        if sock is None or (self.state != State.OPEN and self.state != State.BROKEN):
+            return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            return self.sock.send(view)
+            return sock.send(view)
         except BlockingIOError:
             return 0
         except BrokenPipeError:
@@ -197,13 +358,14 @@ class Channel:
         self.wanted = int(events)
         if self.gone:
             if self.wanted & IN:
-                self.report(READY[IN])
+                self.report(Ready.HUP)
             return
         if self._liveness.watches(self):
             if self.state != State.OPEN or self._eof or not self.wanted & IN:
                 return
             self._liveness.forget(self)
-        self._watch()
+        if self._program is None:
+            self._watch()
 
     def end(self) -> None:
         """The peer's FIN: the mark that makes an EOF an EOF, and the EOF."""
@@ -215,109 +377,101 @@ class Channel:
             return
         self._closed = True
         self._liveness.forget(self)
-        self._unwatch()
-        self.sock.close()
+        self._hang_up()
+        if self._program is not None:
+            self._program.close()
+            self._program = None
         self.on_detach(self)
 
     # -- what the driver is told by the server
 
+    def connecting(self) -> None:
+        """The handshake is under way: the program can neither read nor write until it has ended."""
+        if self.state == State.UNCONNECTED:
+            self._fill_up(self._pair(State.CONNECTING))
+
     def connected(self) -> None:
         """Let the program write."""
-        if self.state == State.FILLED:
+        if self.state == State.UNCONNECTED:
+            self._pair(State.OPEN)
+        elif self.state == State.CONNECTING:
             self._drain()
             self.state = State.OPEN
             self._grow()
-            if not self.gone:
-                self._watch()
+        if self._program is None:
+            self._watch()
+
+    def broken(self) -> None:
+        """Nothing more can be sent; what was received before is still on its way to the program."""
+        if self.state != State.OPEN:
+            return
+        self._shut(abi.ERROR_MARK, socket.SHUT_RD)
+        self.state = State.BROKEN
+        try:
+            self._discard()
+        except OSError:
+            pass  # it had closed already: its own event says so
+        self._watch()
+
+    def _discard(self) -> None:
+        """Read what the program wrote, so that it finds its descriptor writable; all but a byte.
+
+        That one makes its kernel report an error when our end is closed.
+        """
+        if self.sock is None:
+            return
+        left = array("i", [0])
+        ioctl(self.fd, FIONREAD, left, True)
+        scratch = bytearray(1 << 16)
+        while left[0] > 1:
+            left[0] -= self.sock.recv_into(scratch, min(left[0] - 1, len(scratch)))
 
     def failed(self) -> None:
-        """Mark and shut the channel; the shim asks for the error."""
+        """Mark our end and close it; the shim asks for the error.
+
+        An attempt that a caller waits for has no pair yet: the caller is told.
+        """
+        if self.state in (State.UNCONNECTED, State.DEAD):
+            return
+        self._mark(abi.ERROR_MARK)
         self.state = State.DEAD
-        self._shut(abi.ERROR_MARK, socket.SHUT_RDWR)
-        self._drain()  # after it: who sees POLLOUT must not find the channel open
-        if not self.gone:
-            self._hung_up()
+        self._hang_up()
+        if self._program is None:
+            self._watch()
 
     def listening(self, backlog: int) -> None:
         """From now on the channel carries accepted descriptors, some of the backlog at a time."""
-        if self.state == State.FILLED:
-            self.state = State.LISTENING
-            self.wanted = 0
-            # about 1 kB per message with its descriptor; the kernel doubles what is set
-            room = 512 * max(4, min(backlog, 64))
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+        if self.state != State.UNCONNECTED:
+            return
+        program = self._pair(State.LISTENING)
+        program.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
+        self._fill_up(program)
+        self.wanted = 0
+        # about 1 kB per message with its descriptor; the kernel doubles what is set
+        room = 512 * max(4, min(backlog, 64))
+        assert self.sock is not None
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+        self.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
 
     def wait_for_room(self) -> None:
         """Have accept_room called when the listener's channel takes messages again."""
         self.wanted |= OUT
         self._watch()
 
-    def _drain(self) -> None:
-        if self._fill:
-            scratch = bytearray(self._fill)
-            try:
-                self._fill -= self.sock.recv_into(scratch)
-            except OSError:
-                self._fill = 0  # the program is gone, and the fill with it
+    def _mark(self, mark: bytes) -> None:
+        try:
+            if self.sock is not None:
+                self.sock.bind(mark + self.ident.encode())
+        except OSError as error:
+            # marked already, or named after the rendezvous
+            if error.errno not in (errno.EINVAL, errno.EADDRINUSE):
+                raise
 
     def _shut(self, mark: bytes, how: int) -> None:
+        self._mark(mark)
         try:
-            self.sock.bind(mark + self.ident.encode())
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EADDRINUSE):  # marked already
-                raise
-        try:
-            self.sock.shutdown(how)
+            if self.sock is not None:
+                self.sock.shutdown(how)
         except OSError as error:
             if error.errno != errno.ENOTCONN:
                 raise
-
-
-READY = [Ready(number) for number in range(4)]
-PROBE_NS = 1_000_000_000
-
-
-class Liveness:
-    """Finds out whether a program's end still exists, for channels where no event can tell."""
-
-    def __init__(self, reactor: Reactor) -> None:
-        self._reactor = reactor
-        self._probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._watched: set[Channel] = set()
-        self._scheduled = False
-
-    def exists(self, name: bytes) -> bool:
-        """A name can be bound to only while nobody has it."""
-        try:
-            self._probe.bind(name)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            return True
-        self._probe.close()
-        self._probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        return False
-
-    def watch(self, channel: Channel) -> None:
-        self._watched.add(channel)
-        if not self._scheduled:
-            self._scheduled = True
-            self._reactor.call_at(time.monotonic_ns() + PROBE_NS, self.look)
-
-    def forget(self, channel: Channel) -> None:
-        self._watched.discard(channel)
-
-    def watches(self, channel: Channel) -> bool:
-        return channel in self._watched
-
-    def look(self) -> None:
-        """Ask for each: its program may have closed it since."""
-        self._scheduled = False
-        for channel in list(self._watched):
-            if not channel.alive():
-                channel.program_closed()
-            else:
-                self.watch(channel)
-
-    def close(self) -> None:
-        self._probe.close()

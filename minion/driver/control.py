@@ -19,7 +19,7 @@ from select import EPOLLIN
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.channel import Channel
-from minion.driver.driver import Request
+from minion.driver.driver import PASSING, Request
 from minion.sysproxy.operations import Op
 
 BACKLOG = 512
@@ -65,6 +65,7 @@ class ControlServer:
         reactor: Reactor,
         listener: socket.socket,
         request: Request,
+        abandon: Callable[[int], None],
         status: Callable[[], bytes],
         stop: Callable[[], None],
         clients_changed: Callable[[], None] = lambda: None,
@@ -72,13 +73,14 @@ class ControlServer:
     ) -> None:
         """listener: bound and listening, SOCK_SEQPACKET, non-blocking.  status: JSON, UTF-8.
 
-        request: Driver.request, or what stands before it.
+        request: Driver.request, or what stands before it; abandon: Driver.abandon.
         """
         self.clients: dict[int, Client] = {}
         self.counters = {"clients": 0, "refused": 0, "bad_requests": 0}
         self._reactor = reactor
         self._listener = listener
         self._request = request
+        self._abandon = abandon
         self._status = status
         self._stop = stop
         self._changed = clients_changed
@@ -157,7 +159,7 @@ class ControlServer:
             self.counters["bad_requests"] += 1
             self._reply(client, op, -1, errno.EINVAL)
         elif op in LINE_OPS:
-            self._forward(client, op, ident, a, b, c, message[size:])
+            self._forward(client, op, ident, a, b, c, message[size:], None)
         elif op == Op.STATUS:
             self._send_status(client)
         elif op == Op.STOP:
@@ -167,15 +169,19 @@ class ControlServer:
             self._reply(client, op, -1, errno.EINVAL)
 
     def _with_descriptors(self, client: Client, message: bytes, fds: list[int]) -> bool:
-        """MINION_ADOPT and MINION_APP; whatever else comes with descriptors is nonsense."""
+        """ADOPT, APP, and PASSING requests; what else comes with descriptors is nonsense."""
         size = abi.REQUEST.size
         if len(message) >= size:
-            version, op, _ident, _a, _b, _c, length = abi.REQUEST.unpack_from(message)
+            version, op, ident, a, b, c, length = abi.REQUEST.unpack_from(message)
             legal = version == abi.VERSION and length == len(message) - size
             if legal and op == Op.ADOPT and len(fds) == 1 and not length:
                 return self._adopt(client, fds[0])
             if legal and op == Op.APP and len(fds) == APP_FDS and not client.busy:
                 self._app(client, message[size:], fds)
+                return True
+            if legal and op in PASSING and len(fds) == 1 and not client.busy:
+                program = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fds[0])
+                self._forward(client, op, ident, a, b, c, message[size:], program)
                 return True
         for fd in fds:
             os.close(fd)
@@ -207,20 +213,25 @@ class ControlServer:
             done(-1, error.errno or errno.EIO, str(error.strerror).encode())
 
     def _forward(
-        self, client: Client, op: int, ident: bytes, a: int, b: int, c: int, data: bytes
-    ) -> None:
+        self, client: Client, op: int, ident: bytes, a: int, b: int, c: int, data: bytes,
+        program: socket.socket | None,
+    ) -> None:  # fmt: skip
         client.busy = True
 
         def done(result: int, error: int, data: bytes, channel: Channel | None) -> None:
             client.busy = False
-            end = channel.take_program_end() if channel is not None else None
+            client.abandon = None
+            end = channel.program_end() if channel is not None else None
             self._reply(client, op, result, error, data, end)
 
         try:
-            self._request(op, ident, a, b, c, data, client.pid, done)
+            reqno = self._request(op, ident, a, b, c, data, client.pid, program, done)
         except OSError as error:
             client.busy = False
             self._reply(client, op, -1, error.errno or errno.EIO)
+        else:
+            if client.busy:
+                client.abandon = partial(self._abandon, reqno)
 
     def _reply(
         self, client: Client, op: int, result: int, error: int, data: bytes = b"",

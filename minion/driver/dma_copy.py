@@ -25,6 +25,9 @@ class DmaCopyEngine:
     def unplug(self, channel: Channel) -> None:
         self._dma.unplug(channel.number)
 
+    def failed(self, channel: Channel, _now: bool) -> None:
+        channel.failed()
+
     def refuse(self, chan: int) -> None:
         self._dma.plug(chan, Refused())
         self._dma.request(chan, Ready.IN)

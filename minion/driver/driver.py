@@ -3,6 +3,12 @@
 Theory of operation.  Each request of a client gets a number and crosses the line; its answer is
 handed back to the client that waits for the number.  Notes from the server change channels: open
 them, shut them, or pass a new connection's descriptor through a listener's channel.
+
+A socket's descriptor comes along with the requests that may connect it to its channel (PASSING),
+and a new one goes back with the answer where the old one cannot be used again (Channel.renew).
+
+EADDRINUSE is believed only the second time: the socket that had the address may have been closed
+without our having noticed yet, so those that cannot tell are asked first.
 """
 
 from __future__ import annotations
@@ -18,17 +24,54 @@ from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
-from minion.driver.channel import Channel, Liveness
+from minion.driver.channel import Channel, State
+from minion.driver.liveness import Liveness
+from minion.driver.rendezvous import Rendezvous
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
-from minion.sysproxy.operations import Op
+from minion.sysproxy.operations import MINION_NONBLOCK, Op
 
 ADDRESSES_BYTES = 32
 """Of an accepted connection: the peer's and its own."""
 Done = Callable[[int, int, bytes, "Channel | None"], None]
 """(result, errno, data, channel whose program end goes along)"""
-Request = Callable[[int, bytes, int, int, int, bytes, int, Done], int]
+Request = Callable[
+    [int, bytes, int, int, int, bytes, int, "socket.socket | None", Done], int
+]  # fmt: skip
 """Driver.request"""
+PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN)))
+"""Requests that come with the socket's descriptor."""
+MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
+NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
+"""Answers to a connect that do not end the attempt."""
+LOOKS = 2
+"""Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
+
+
+class Waiting:
+    """A request that is on the line."""
+
+    __slots__ = ("a", "again", "b", "c", "channel", "data", "done", "held", "op")
+
+    def __init__(
+        self, op: int, channel: Channel | None, a: int, b: int, c: int, data: bytes, done: Done
+    ) -> None:
+        self.op = op
+        self.channel = channel
+        self.a = a
+        self.b = b
+        self.c = c
+        self.data = data
+        self.done = done
+        self.held = False
+        """The channel holds the program's end for it."""
+        self.again = False
+        """It has been sent a second time."""
+
+    @property
+    def waits(self) -> bool:
+        """A blocking connect."""
+        return self.op == Op.CONNECT and not self.a & MINION_NONBLOCK
 
 
 class CopyEngine(Protocol):
@@ -38,6 +81,9 @@ class CopyEngine(Protocol):
         """Connect the channel and set its `report`."""
 
     def unplug(self, channel: Channel) -> None: ...
+
+    def failed(self, channel: Channel, now: bool) -> None:
+        """Channel.failed; after the data that was received before, or now."""
 
     def refuse(self, chan: int) -> None:
         """No descriptor could be had for an accepted connection: it is to be reset."""
@@ -63,35 +109,71 @@ class Driver:
         self._path = os.fsencode(control_path)
         self._copy = copy
         self._send = send
-        self._waiting: dict[int, tuple[Done, Channel | None, int]] = {}
+        self._waiting: dict[int, Waiting] = {}
         self._reqno = 0
         self._next_chan = 1
         self._liveness = Liveness(reactor)
+        self._rendezvous = Rendezvous(os.path.join(os.path.dirname(self._path), b"channels"))
         self._accepts: dict[int, deque[tuple[Channel, bytes]]] = {}
 
     # -- requests
 
     def request(
-        self, op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int, done: Done
-    ) -> int:
+        self, op: int, ident: bytes, a: int, b: int, c: int, data: bytes, pid: int,
+        program: socket.socket | None, done: Done,
+    ) -> int:  # fmt: skip
         """Put a request on the line; done is called with its answer.  Returns its number.
 
+        program: the socket's descriptor, ours from now on, if it came along.
         OSError: the socket is not known here, or no channel could be made.
         """
         channel: Channel | None = None
         if op == Op.SOCKET:
-            channel = self._create(self._free_number(), True, pid)
+            self._liveness.look(LOOKS)
+            channel = self._create(self._free_number(), False, pid)
         elif op not in (Op.GETADDRINFO, Op.GETNAMEINFO):
             channel = self._by_id.get(ident.decode("latin-1"))
             if channel is None:
                 self.counters["refused"] += 1
+                if program is not None:
+                    program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
+        waiting = Waiting(op, channel, a, b, c, data, done)
+        if op == Op.SOCKET:
+            waiting.held = True
+        elif channel is not None and op in PASSING:
+            if program is not None:
+                waiting.held = channel.hold(program)
+            elif channel.state == State.UNCONNECTED:
+                raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
         self.counters["requests"] += 1
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
-        self._waiting[reqno] = (done, channel, a)
-        number = channel.number if channel is not None else 0
-        self._send(messages.emit(REQUEST, op, reqno, number, a, b, c, data))
+        self._put(reqno, waiting)
         return reqno
+
+    def _put(self, reqno: int, waiting: Waiting) -> None:
+        self._waiting[reqno] = waiting
+        number = waiting.channel.number if waiting.channel is not None else 0
+        self._send(
+            messages.emit(REQUEST, waiting.op, reqno, number, waiting.a, waiting.b, waiting.c,
+                          waiting.data)
+        )  # fmt: skip
+
+    def abandon(self, reqno: int) -> None:
+        """The client has gone.  What it waited for goes on; a connect as if it did not block."""
+        waiting = self._waiting.get(reqno)
+        if waiting is None:
+            return
+        waiting.done = nobody
+        if waiting.waits and waiting.channel is not None:
+            self._send(messages.emit(NOTE, Note.LEAVE, reqno, waiting.channel.number))
+        if waiting.waits and waiting.channel is not None and waiting.held:
+            try:
+                waiting.channel.connecting()
+            except OSError:
+                waiting.channel.lost()
+            waiting.held = False
+            waiting.channel.let_go()
 
     def _free_number(self) -> int:
         while self._next_chan in self.channels:
@@ -100,21 +182,27 @@ class Driver:
         self._next_chan = (number + 1) % messages.SERVER_CHANNELS or 1
         return number
 
-    def _create(self, number: int, filled: bool, pid: int) -> Channel:
-        ident = secrets.token_urlsafe(12)
-        channel = Channel(number, ident, self._path, self._reactor, self._liveness, filled, pid)
+    def _create(self, number: int, connected: bool, pid: int) -> Channel:
+        channel = Channel(
+            number, fresh_ident(), self._path, self._reactor, self._liveness, self._rendezvous,
+            connected, pid,
+        )  # fmt: skip
         self.channels[number] = channel
-        self._by_id[ident] = channel
+        self._by_id[channel.ident] = channel
         channel.on_detach = self._forget
         self._copy.plug(channel)
         return channel
 
+    def _renew(self, channel: Channel) -> None:
+        channel.renew(fresh_ident())
+        self._by_id[channel.ident] = channel
+
     def _forget(self, channel: Channel) -> None:
         if self.channels.pop(channel.number, None) is not None:
-            del self._by_id[channel.ident]
-        for waiting, _addresses in self._accepts.pop(channel.number, ()):
-            waiting.take_program_end().close()
-            waiting.start()  # notices at once that nobody is there
+            for ident in channel.idents:
+                del self._by_id[ident]
+        for child, _addresses in self._accepts.pop(channel.number, ()):
+            child.let_go()  # notices at once that nobody is there
         self.forgotten()
 
     # -- messages from the minion
@@ -129,36 +217,103 @@ class Driver:
         if kind == RESPONSE:
             self._response(op, reqno, a, b, data)
         elif kind == NOTE:
-            self._note(op, chan, a, data)
+            self._note(op, chan, a, b, data)
 
     def _response(self, op: int, reqno: int, result: int, error: int, data: bytes) -> None:
         waiting = self._waiting.pop(reqno, None)
         if waiting is None:
             return
-        done, channel, argument = waiting
-        if channel is not None and not error:
-            if op == Op.LISTEN:
-                channel.listening(argument)
-            elif op == Op.SOCKET:
-                done(result, error, data, channel)
-                channel.start()
-                return
-        elif op == Op.SOCKET and channel is not None:
-            channel.take_program_end().close()
+        channel = waiting.channel
+        if error == errno.EADDRINUSE and op in MAY_COLLIDE and not waiting.again:
+            waiting.again = True
+            self._liveness.look()
+            self._reactor.call_at(0, lambda: self._put(reqno, waiting))
+            return
+        if channel is None:
+            waiting.done(result, error, data, None)
+        elif op == Op.SOCKET and error:
             self._copy.unplug(channel)
             channel.detach()
-        done(result, error, data, None)
+            waiting.done(result, error, data, None)
+        else:
+            try:
+                result = self._carried_out(op, waiting, channel, result, error)
+            except OSError as failure:  # no descriptor for the channel
+                result, error = -1, failure.errno or errno.ENOBUFS
+            self._answer(waiting, channel, result, error, data)
 
-    def _note(self, note: int, chan: int, a: int, data: bytes) -> None:
+    def _answer(
+        self, waiting: Waiting, channel: Channel, result: int, error: int, data: bytes
+    ) -> None:
+        fresh = channel.renewed or waiting.op == Op.SOCKET
+        waiting.done(result, error, data, channel if fresh else None)
+        if waiting.held or channel.renewed:
+            channel.let_go()
+
+    def _carried_out(
+        self, op: int, waiting: Waiting, channel: Channel, result: int, error: int
+    ) -> int:
+        """Bring the channel to the state that the socket is in now.  The result for the client.
+
+        OSError: no descriptor can be had for it.
+        """
+        if op == Op.LISTEN and not error:
+            self._usable(channel)
+            channel.listening(waiting.a)
+        elif op == Op.SHUTDOWN and not error:
+            return self._shut(channel, waiting.a)
+        elif op == Op.CONNECT:
+            if not error and is_unspec(waiting.data):
+                self._disconnected(channel)
+            elif error == errno.EINPROGRESS or (error == errno.EALREADY and waiting.held):
+                self._usable(channel)
+                channel.connecting()
+            elif error not in NEWS and channel.state in (State.CONNECTING, State.DEAD):
+                self._renew(channel)  # the attempt has been told of, and may be made again
+            elif not error and channel.state != State.OPEN:
+                raise OSError(errno.ENOBUFS, "no channel for the connection")
+        return result
+
+    def _shut(self, channel: Channel, how: int) -> int:
+        """1: the client is to leave its end alone."""
+        if channel.state == State.LISTENING and how != socket.SHUT_WR:
+            self._renew(channel)
+        elif channel.state == State.CONNECTING:
+            channel.failed()
+        return 0 if channel.state == State.OPEN else 1
+
+    def _usable(self, channel: Channel) -> None:
+        if channel.state == State.DEAD:
+            self._renew(channel)
+
+    def _connected(self, channel: Channel) -> None:
+        try:
+            self._usable(channel)
+            channel.connected()
+        except OSError:
+            self.counters["refused"] += 1
+            channel.lost()
+
+    def _disconnected(self, channel: Channel) -> None:
+        """connect(AF_UNSPEC)."""
+        if channel.state == State.CONNECTING:
+            channel.failed()  # whoever waits is told; the next connect gets another end
+        elif channel.state != State.UNCONNECTED:
+            self._renew(channel)
+
+    def _note(self, note: int, chan: int, a: int, b: int, data: bytes) -> None:
         channel = self.channels.get(chan)
         if note == Note.ACCEPTED:
             self._accepted(channel, a & 0xFFFFFFFF, data)
         elif note == Note.CONNECTED:
             if channel is not None:
-                channel.connected()
+                self._connected(channel)
         elif note == Note.FAILED:
             if channel is not None:
-                channel.failed()
+                if b == 1:
+                    channel.broken()
+                else:
+                    self._copy.failed(channel, b == 2)
         else:
             self._copy.note(note, chan, a, data)
 
@@ -169,14 +324,13 @@ class Driver:
             self.counters["refused"] += 1
             return
         try:
-            child = self._create(number, False, listener.pid if listener is not None else 0)
+            child = self._create(number, True, listener.pid if listener is not None else 0)
         except OSError:
             self.counters["refused"] += 1
             self._copy.refuse(number)
             return
         if listener is None:  # closed meanwhile
-            child.take_program_end().close()
-            child.start()
+            child.let_go()
             return
         self.counters["accepted"] += 1
         message = abi.ACCEPT.pack(abi.VERSION, 0, addresses[:16], addresses[16:32])
@@ -190,17 +344,18 @@ class Driver:
             listener.wait_for_room()
 
     def _pass(self, listener: Channel, child: Channel, message: bytes) -> bool:
-        end = child.take_program_end()
+        end = child.program_end()
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [end.fileno()]))]
         try:
-            listener.sock.sendmsg([message], rights, socket.MSG_DONTWAIT)
+            if listener.sock is not None:
+                listener.sock.sendmsg([message], rights, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError as error:
             if error.errno == errno.ETOOMANYREFS:  # too many descriptors under way
                 return False
-            end.close()  # the listener is gone: nobody will take it
-        child.start()
+            # else the listener is gone: nobody will take it
+        child.let_go()
         return True
 
     def _accept_room(self, listener: Channel) -> None:
@@ -218,8 +373,10 @@ class Driver:
     def restarted(self) -> None:
         """The minion lost its memory: every request fails, every channel is dead."""
         waiting, self._waiting = self._waiting, {}
-        for done, _channel, _argument in waiting.values():
-            done(-1, errno.ENETDOWN, b"", None)
+        for request in waiting.values():
+            request.done(-1, errno.ENETDOWN, b"", None)
+            if request.held and request.channel is not None:
+                request.channel.let_go()
         for channel in list(self.channels.values()):
             channel.failed()
 
@@ -227,3 +384,17 @@ class Driver:
         for channel in list(self.channels.values()):
             channel.detach()
         self._liveness.close()
+        self._rendezvous.close()
+
+
+def fresh_ident() -> str:
+    """Of a socket: unguessable, MINION_ID characters."""
+    return secrets.token_urlsafe(12)
+
+
+def is_unspec(address: bytes) -> bool:
+    return int.from_bytes(address[:2], "little") == socket.AF_UNSPEC
+
+
+def nobody(_result: int, _error: int, _data: bytes, _channel: Channel | None) -> None:
+    """Takes the answer to a request whose client has gone."""

@@ -9,23 +9,28 @@ everything, and its end is a RESET.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from functools import partial
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
+from hypercalls.host.reactor import Reactor
 from minion.driver.channel import Channel, State
 from minion.line.link import Link
 from minion.sysproxy import messages
 from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
+from minion.sysproxy.session import READ_ON_NS
 
 READY = [Ready(number) for number in range(4)]
-IN, OUT = int(Ready.IN), int(Ready.OUT)
+IN, OUT, HUP = int(Ready.IN), int(Ready.OUT), int(Ready.HUP)
 
 
 class Pump:
     """One channel's payload."""
 
-    __slots__ = ("attached", "channel", "credit", "ended", "owed", "parked", "queue", "told")
+    __slots__ = (
+        "attached", "channel", "credit", "ended", "failed", "owed", "parked", "queue", "told",
+    )  # fmt: skip
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -36,6 +41,8 @@ class Pump:
         self.queue: deque[memoryview] = deque()
         self.ended = False
         """The peer's FIN follows what is queued."""
+        self.failed = False
+        """The connection has failed; the channel is closed after what is queued."""
         self.told = 0
         """The server knows of this end: EOF, RESET or CLOSED."""
         self.parked = False
@@ -45,8 +52,9 @@ class Pump:
 class SerialCopyEngine:
     """driver.CopyEngine."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, reactor: Reactor) -> None:
         self._link = link
+        self._reactor = reactor
         self._pumps: dict[int, Pump] = {}
         self._parked: deque[Pump] = deque()
         self._scratch = memoryview(bytearray(COPY_MAX))
@@ -63,6 +71,30 @@ class SerialCopyEngine:
     def unplug(self, channel: Channel) -> None:
         self._pumps.pop(channel.number, None)
 
+    def failed(self, channel: Channel, now: bool) -> None:
+        pump = self._pumps.get(channel.number)
+        if pump is not None and pump.queue and not now:
+            pump.failed = True
+            channel.broken()
+            self._read_on(pump)
+        else:
+            channel.failed()
+
+    def _read_on(self, pump: Pump) -> None:
+        """Wait for the program to read what a lost connection had received, while it does."""
+        left = sum(len(piece) for piece in pump.queue)
+
+        def look() -> None:
+            if not pump.failed:
+                return
+            if sum(len(piece) for piece in pump.queue) == left:
+                pump.queue.clear()
+                self._push(pump)
+            else:
+                self._read_on(pump)
+
+        self._reactor.call_at(time.monotonic_ns() + READ_ON_NS, look)
+
     def refuse(self, chan: int) -> None:
         self._note(Note.COPYIN, chan, RESET)
 
@@ -72,6 +104,9 @@ class SerialCopyEngine:
             return
         if note == Note.ATTACH:
             pump.attached = True
+            pump.credit, pump.told = CREDIT, 0
+            pump.ended = pump.failed = False
+            pump.queue.clear()
             self._go_on(pump)
         elif note == Note.COPYOUT:
             if data and not pump.told < EOF:
@@ -89,7 +124,9 @@ class SerialCopyEngine:
     def _ready(self, pump: Pump, events: Ready) -> None:
         if events & OUT and pump.queue:
             self._push(pump)
-        if events & IN and pump.attached:
+        if events & HUP and pump.told >= EOF:
+            self._note(Note.HUP, pump.channel.number)
+        if events & (IN | HUP) and pump.attached:
             self._pull(pump)
 
     def _room(self) -> None:
@@ -173,6 +210,9 @@ class SerialCopyEngine:
                 break
         if pump.owed >= CREDIT // 4 or not queue:
             self._give_credit(pump)
-        if not queue and pump.ended:
+        if not queue and pump.failed:
+            pump.failed = pump.ended = False
+            pump.channel.failed()
+        elif not queue and pump.ended:
             pump.ended = False
             pump.channel.end()

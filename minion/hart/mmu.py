@@ -4,7 +4,8 @@ Theory of operation.  `load` and `store` look a virtual page up in h.reads and h
 there is RAM that may be accessed in the present mode, and the entry is what turns an address into
 an offset in RAM.  Everything else goes the slow way: translation, protection, devices, accesses
 that are misaligned or cross a page.  The slow way fills the tables.  There is a pair of tables for
-each mode (privilege, satp, SUM, MXR); sfence.vma and changes of PMP empty all of them.
+each mode (privilege, satp, SUM, MXR).  Changes of PMP empty all of them, and so does sfence.vma,
+unless it is about an address of which nothing is held: no access, no fetch, no superpage.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from minion.hart.fields import (
     MPRV,
     MXR,
     SUM,
+    TVM,
     Access,
     Cause,
     M,
+    S,
 )
-from minion.hart.paging import Scheme, Walker, scheme
+from minion.hart.paging import LEVELS, VPN_BITS, Scheme, Walker, scheme
 from minion.hart.trap import Trap
 from minion.ram import Ram
 
@@ -54,14 +57,24 @@ class Mmu:
         self._scheme: Scheme | None = None
         self._tables: dict[object, tuple[Table, Table]] = {}
         self._watchers: dict[int, list[Watcher]] = {}
+        self._fetched: set[int] = set()
+        """Virtual pages, in any mode."""
+        self._large: set[tuple[int, int]] = set()
+        """Superpages met, in any mode: level and number."""
+        self.key = M, 0, 0
+        """What gives accesses to data their meaning: privilege, satp, SUM and MXR."""
+        self.on_drop: list[Callable[[], None]] = []
+        """Called when all tables are dropped."""
         self.on_flush: list[Callable[[], None]] = []
-        """Called when all tables are dropped: virtual addresses may mean something else."""
+        """Called when all virtual addresses may mean something else."""
+        self.on_page: list[Callable[[int], None]] = []
+        """Called when an address may mean something else, after sfence.vma of it."""
         self.on_fence: list[Callable[[], None]] = []
         """Called when code may have changed unseen: fence.i."""
         self.on_watch: list[Callable[[int], None]] = []
         """Called when stores to a virtual page are no longer to be made unseen."""
-        self.on_watcher: list[Callable[[], None]] = []
-        """Called when any page has one watcher more."""
+        self.on_watcher: list[Callable[[int], None]] = []
+        """Called when a physical page has a watcher more or less."""
 
     def switch(self) -> None:
         """Choose the tables for the hart's present mode."""
@@ -70,24 +83,62 @@ class Mmu:
         priv = (status & MPP) >> MPP_SHIFT if status & MPRV and h.priv == M else h.priv
         self._data_priv = priv
         self._scheme = scheme(h.isa.xlen, satp)
-        key = (priv, satp, status & (SUM | MXR)) if priv < M and self._scheme else priv
+        key = (priv, satp, status & (SUM | MXR)) if priv < M and self._scheme else (priv, 0, 0)
+        self.key = key
         tables = self._tables.get(key)
         if tables is None:
             if len(self._tables) == MODES:
-                self._forget()
+                self._drop()
             tables = self._tables[key] = ({}, {})
         h.reads, h.writes = tables
         h.context = (h.priv, satp if h.priv < M else 0, h.fp)
 
     def flush(self) -> None:
         """Forget all translations."""
-        self._forget()
-        self.switch()
-
-    def _forget(self) -> None:
-        self._tables.clear()
+        self._fetched.clear()
+        self._large.clear()
+        self._drop()
         for function in self.on_flush:
             function()
+        self.switch()
+
+    def _drop(self) -> None:
+        self._tables.clear()
+        for function in self.on_drop:
+            function()
+
+    def empty(self) -> None:
+        """Forget all translations without a word: for an engine that has executed sfence.vma."""
+        for reads, writes in self._tables.values():
+            reads.clear()
+            writes.clear()
+        self._fetched.clear()
+        self._large.clear()
+
+    def sfence(self, rs1: int, addr: int, rs2: int, _asid: int) -> None:
+        """sfence.vma, with the numbers of its registers and what is in them.  Raises Trap.
+
+        Of an address, in all address spaces; else of everything.
+        """
+        h = self._h
+        if h.priv < S or (h.priv == S and h.mstatus & TVM):
+            raise Trap(Cause.ILLEGAL, 0)
+        if rs1 and not self._held(addr):
+            for function in self.on_page:
+                function(addr)
+        else:
+            self.flush()
+
+    def _held(self, addr: int) -> bool:
+        """Whether anything is known of the page at a virtual address."""
+        page = addr >> SHIFT
+        if page in self._fetched or self._superpage(page):
+            return True
+        return any(page in reads or page in writes for reads, writes in self._tables.values())
+
+    def _superpage(self, page: int) -> bool:
+        bits = VPN_BITS[self._h.isa.xlen]
+        return any((level, page >> level * bits) in self._large for level in range(1, LEVELS))
 
     def code_changed(self) -> None:
         """Also for who writes code into RAM past the hart, as a loader does."""
@@ -105,8 +156,7 @@ class Mmu:
                 del writes[virtual]
                 for function in self.on_watch:
                     function(virtual)
-        for watched in self.on_watcher:
-            watched()
+        self._watched(page)
 
     def unwatch(self, addr: int, watcher: Watcher) -> None:
         page = addr >> SHIFT
@@ -114,15 +164,18 @@ class Mmu:
         watchers.remove(watcher)
         if not watchers:
             del self._watchers[page]
+        self._watched(page)
 
-    def watched_by(self, addr: int, watcher: Watcher) -> int | None:
-        """The physical address, if nothing but this watcher keeps a page out of h.writes.
+    def _watched(self, page: int) -> None:
+        for function in self.on_watcher:
+            function(page)
 
-        For a virtual address that has just been stored to.
-        """
-        paddr = self.translate(addr, Access.STORE, self._data_priv)
-        alone = self._watchers.get(paddr >> SHIFT) == [watcher]
-        return paddr if alone and self._h.pmp.whole(paddr) else None
+    def watchers(self, page: int) -> list[Watcher]:
+        """Of a physical page, by number."""
+        return self._watchers.get(page, [])
+
+    def watched_pages(self) -> list[int]:
+        return list(self._watchers)
 
     def load(self, addr: int, size: int) -> int:
         """`size` bytes at a virtual address, unsigned.  Raises Trap."""
@@ -267,7 +320,11 @@ class Mmu:
         how = self._scheme
         paddr = addr
         if how is not None and priv < M:
-            paddr = self._walker.translate(addr, access, priv, how)
+            paddr, level = self._walker.translate(addr, access, priv, how)
+            if level:
+                self._large.add((level, addr >> SHIFT + level * how.vpn_bits))
         if not self._h.pmp.permits(paddr, size, access, priv):
             raise Trap(ACCESS_FAULT[access], addr)
+        if access is Access.FETCH:
+            self._fetched.add(addr >> SHIFT)
         return paddr

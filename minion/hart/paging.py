@@ -34,6 +34,10 @@ SCHEMES: Final = {
     64: {8: Scheme(3, 9, 8, 44), 9: Scheme(4, 9, 8, 44), 10: Scheme(5, 9, 8, 44)},
 }
 """By xlen and satp.MODE: Sv32; Sv39, Sv48, Sv57.  Mode 0 is no translation."""
+LEVELS: Final = 5
+"""At most."""
+VPN_BITS: Final = {32: 10, 64: 9}
+"""By xlen."""
 
 
 def scheme(xlen: int, satp: int) -> Scheme | None:
@@ -45,8 +49,11 @@ class Walker:
         self._h = h
         self._bus = bus
 
-    def translate(self, addr: int, access: Access, priv: int, how: Scheme) -> int:
-        """The physical address (4.3.2).  A and D bits are set, as QEMU does.  Raises Trap."""
+    def translate(self, addr: int, access: Access, priv: int, how: Scheme) -> tuple[int, int]:
+        """The physical address, and the level of its page (4.3.2).  Raises Trap.
+
+        A and D bits are set, as QEMU does.
+        """
         h = self._h
         if h.isa.xlen == 64:
             top = addr >> how.virtual_bits - 1
@@ -66,7 +73,7 @@ class Walker:
                 if base & (1 << low) - 1 or not self._permits(pte, access, priv):
                     break  # a misaligned superpage, or not for this
                 self._touch(place, pte, how, addr, access)
-                return base | addr & (1 << low) - 1
+                return base | addr & (1 << low) - 1, level
             if pte & (PTE_D | PTE_A | PTE_U):
                 break
             table = (pte >> 10 & ppn_mask) << SHIFT

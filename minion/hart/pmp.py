@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from minion.hart.fields import Access, M
@@ -28,13 +29,15 @@ class Pmp:
     def __init__(self, address_bits: int) -> None:
         """address_bits: what pmpaddr holds, 54 on RV64 and 32 on RV32."""
         self._mask = (1 << address_bits) - 1
+        self.on_change: list[Callable[[], None]] = []
         self.reset()
 
     def reset(self) -> None:
         self.cfg = [0] * ENTRIES
         self.addr = [0] * ENTRIES
-        self._regions: list[tuple[int, int, int]] = []
+        self.regions: list[tuple[int, int, int]] = []
         """First and last byte, cfg: of the entries that are on."""
+        self._changed()
 
     def allow_all(self) -> None:
         """S and U may access everything: entry 0, for callers that are M mode themselves."""
@@ -58,7 +61,7 @@ class Pmp:
         self._update()
 
     def _update(self) -> None:
-        self._regions = []
+        self.regions = []
         for index, (cfg, addr) in enumerate(zip(self.cfg, self.addr, strict=True)):
             match a_field(cfg):
                 case 1:  # TOR
@@ -73,12 +76,17 @@ class Pmp:
                 case _:
                     continue
             if first <= last:
-                self._regions.append((first, last, cfg))
+                self.regions.append((first, last, cfg))
+        self._changed()
+
+    def _changed(self) -> None:
+        for function in self.on_change:
+            function()
 
     def permits(self, paddr: int, size: int, access: Access, priv: int) -> bool:
         """The lowest entry with any byte of the access decides; it must have all of them."""
         end = paddr + size - 1
-        for first, last, cfg in self._regions:
+        for first, last, cfg in self.regions:
             if paddr <= last and first <= end:
                 if paddr < first or last < end:
                     return False
@@ -89,7 +97,7 @@ class Pmp:
         """Whether all of a page has the same permissions."""
         page = paddr & -PAGE
         end = page + PAGE - 1
-        for first, last, _ in self._regions:
+        for first, last, _ in self.regions:
             if page <= last and first <= end:
                 return first <= page and end <= last
         return True

@@ -28,7 +28,8 @@ class Note(IntEnum):
     CONNECTED = 1
     """To the driver: the connection of chan is open; the channel may carry data."""
     FAILED = 2
-    """To the driver: chan's connection is gone, errno in a."""
+    """To the driver: chan's connection is gone, errno in a.  b is 1 when data that was received
+    before is still to come; the note is then repeated after it, or with 2 if nobody reads it."""
     ACCEPTED = 3
     """To the driver: listener chan has a connection, channel a; data: peer and local address."""
     ACCEPT_FULL = 4
@@ -43,6 +44,10 @@ class Note(IntEnum):
     """Either way: a more bytes may be sent on chan."""
     DETACH = 9
     """To the driver: close chan."""
+    HUP = 11
+    """Serial copies, to the server: chan's program has gone; the end follows what it wrote."""
+    LEAVE = 10
+    """To the server: nobody waits for the answer to chan's connect with this request number."""
 
 
 def emit(

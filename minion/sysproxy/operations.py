@@ -30,3 +30,4 @@ class Op(IntEnum):
 
 
 MINION_NONBLOCK: int = lib.MINION_NONBLOCK
+MINION_ASK: int = lib.MINION_ASK

@@ -19,7 +19,7 @@ from minion.line.link import Link
 from minion.sysproxy import messages
 from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
 
-READY = [Ready(number) for number in range(4)]
+READY = [Ready(number) for number in range(8)]
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 
 
@@ -64,10 +64,13 @@ class SerialCopy:
     def input(self, note: int, chan: int, a: int, data: bytes) -> bool:
         """A note from the driver; False if it is not about copying."""
         channel = self._channels.get(chan)
-        if note not in (Note.COPYIN, Note.CREDIT):
+        if note not in (Note.COPYIN, Note.CREDIT, Note.HUP):
             return False
         if channel is None:
             return True  # it was detached while the frame was under way
+        if note == Note.HUP:
+            channel.ready(Ready.HUP)
+            return True
         if note == Note.CREDIT:
             channel.credit = min(channel.credit + max(a, 0), CREDIT)
             if not channel.parked:
@@ -83,7 +86,7 @@ class SerialCopy:
         if a in (EOF, RESET, CLOSED):
             channel.end = RESET if a == CLOSED and channel.credit < CREDIT else a
         if channel.end < EOF:
-            self._tell(channel, IN | OUT)
+            channel.ready(Ready.HUP)
         else:
             self._tell(channel, IN)
         return True

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from errno import (
     EAFNOSUPPORT,
-    EALREADY,
     EBADF,
     ECONNABORTED,
     EINPROGRESS,
@@ -25,14 +24,14 @@ from struct import Struct
 from hypercalls.api import Copy, Hypercalls
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
-from minion.sysproxy.operations import MINION_NONBLOCK, Op
+from minion.sysproxy.operations import MINION_ASK, MINION_NONBLOCK, Op
 from minion.sysproxy.session import Session
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.services.resolver import Answer, Resolver
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
-from stack.socket.stream import StreamSocket
+from stack.socket.stream import Phase, StreamSocket
 from stack.wire import dns
 
 ADDRESS = Struct("<HH16s")
@@ -43,12 +42,15 @@ OK: Reply = (0, 0, b"")
 SCRATCH_BYTES = 16 << 10
 
 
+def family_of(address: bytes) -> int:
+    """The family of a struct sockaddr, or -1."""
+    return int.from_bytes(address[:2], "little") if len(address) >= 2 else -1
+
+
 def parse_sockaddr(data: bytes) -> tuple[int, int]:
     """struct sockaddr_in to (address, port).  OSError: EINVAL, EAFNOSUPPORT."""
-    if len(data) < 2:
-        raise OSError(EINVAL, "address too short")
-    family = int.from_bytes(data[:2], "little")
-    if family != c.AF_INET:
+    family = family_of(data)
+    if family not in (c.AF_INET, -1):
         raise OSError(EAFNOSUPPORT, "not an IPv4 address")
     if len(data) < 16:
         raise OSError(EINVAL, "address too short")
@@ -114,12 +116,16 @@ class Server:
         if kind == REQUEST:
             self.counters["requests"] += 1
             self._request(op, reqno, chan, a, b, d, data)
-        elif kind == NOTE and op == Note.ACCEPT_FULL:
+        elif kind == NOTE and op in (Note.ACCEPT_FULL, Note.LEAVE):
             session = self.sessions.get(chan)
-            if session is not None:
-                session.held = bool(a)
-                if not a:
-                    self.accept(session)
+            if session is None:
+                return  # it was released while the note was under way
+            if op == Note.LEAVE:
+                session.waiters.pop(reqno, None)
+                return
+            session.held = bool(a)
+            if not a:
+                self.accept(session)
         elif kind != NOTE or not self.copy_note(op, chan, a, data):
             self.counters["refused"] += 1
 
@@ -173,6 +179,10 @@ class Server:
         return OK
 
     def _bind(self, session: Session, _a: int, _b: int, _c: int, data: bytes) -> Reply:
+        if family_of(data) == c.AF_UNSPEC and not any(data[4:8]):
+            data = (
+                c.AF_INET.to_bytes(2, "little") + data[2:]
+            )  # as Linux: INADDR_ANY needs no family
         session.sock.bind(parse_sockaddr(data))
         return OK
 
@@ -182,25 +192,43 @@ class Server:
 
     def _connect(self, session: Session, reqno: int, flags: int, data: bytes) -> None:
         """Answered at once (error, EINPROGRESS), or when the handshake has ended."""
-        chan = session.chan
-        if session.connect_done is not None:
-            raise OSError(EALREADY, "connecting")
-        if session.failed:
-            error = session.sock.take_error() or ECONNABORTED
-            raise OSError(error, "this channel has failed: connect with a new socket")
-        if session.connect_untold and session.sock.was_connected:
-            session.connect_untold = False
+        chan, sock = session.chan, session.sock
+        if flags & MINION_ASK:
+            self._respond(Op.CONNECT, reqno, chan, self._connect_outcome(session))
+            return
+        if family_of(data) == c.AF_UNSPEC:
+            self._disconnect(session)
             self._respond(Op.CONNECT, reqno, chan, OK)
             return
-        session.sock.connect(parse_sockaddr(data))
+        address = parse_sockaddr(data)
+        if flags & MINION_NONBLOCK or not sock.connecting:
+            if sock.connect(address):
+                self._respond(Op.CONNECT, reqno, chan, OK)
+                return
+            session.begin()
         if flags & MINION_NONBLOCK:
-            session.connect_untold = True
             raise OSError(EINPROGRESS, "connecting")
 
-        def done(error: int) -> None:
+        def answer(error: int) -> None:
             self._respond(Op.CONNECT, reqno, chan, (-1 if error else 0, error, b""))
 
-        session.connect_done = done
+        session.waiters[reqno] = answer
+
+    @staticmethod
+    def _connect_outcome(session: Session) -> Reply:
+        """For a caller that gave up waiting: how the attempt stands.  EALREADY: under way."""
+        if session.sock.phase == Phase.CONNECTING:
+            session.sock.connect((0, 0))
+        elif session.sock.phase == Phase.UNCONNECTED:
+            raise OSError(session.outcome or ECONNABORTED, "the attempt has ended")
+        return OK
+
+    @staticmethod
+    def _disconnect(session: Session) -> None:
+        """connect(AF_UNSPEC)."""
+        session.sock.disconnect()
+        if session.waiters:
+            session.answer_waiters(session.sock.take_error() or ECONNABORTED)
 
     def _getsockname(self, session: Session, _a: int, _b: int, _c: int, _data: bytes) -> Reply:
         return 0, 0, emit_sockaddr(session.sock.getsockname())
@@ -220,6 +248,8 @@ class Server:
     def _shutdown(self, session: Session, how: int, _b: int, _c: int, _data: bytes) -> Reply:
         session.pump_in()
         session.sock.shutdown(how)
+        if session.waiters and session.sock.phase == Phase.UNCONNECTED:
+            session.answer_waiters(session.sock.take_error() or ECONNABORTED)
         return OK
 
     def _ioctl(self, session: Session, request: int, _b: int, _c: int, _data: bytes) -> Reply:
@@ -299,15 +329,10 @@ class Server:
             session.pump_out()
 
     def connected(self, session: Session) -> None:
-        done, session.connect_done = session.connect_done, None
         self._note(Note.CONNECTED, session.chan)
-        if done is not None:
-            done(0)
 
-    def failed(self, session: Session, error: int) -> None:
-        session.failed = True
-        session.pump_out()
-        self._note(Note.FAILED, session.chan, error)
+    def failed(self, session: Session, error: int, more: int) -> None:
+        self._send(messages.emit(NOTE, Note.FAILED, 0, session.chan, error, more))
 
     def forget(self, session: Session) -> None:
         self.sessions.pop(session.chan, None)

@@ -3,24 +3,30 @@
 Theory of operation.  Data flows by itself, without requests.  `ready(IN)` means that the program
 has written: `pump_in` copies in as much as the send buffer takes, and stops asking when it is full
 (back-pressure).  In-order segments are copied out straight from the received frame; what the
-channel does not take waits in the receive queue, and the window closes, until `ready(OUT)`.
+channel does not take waits in the receive queue, and the window closes, until `ready(OUT)`.  When
+nobody holds the program's end any more, `ready(HUP)`, what it wrote is taken at once, whether there
+is room or not: the connection must learn of its end even if its peer takes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import ECONNRESET
+from errno import ECONNABORTED
 from functools import partial
 from typing import Protocol
 
 from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
-from stack.socket.stream import StreamSocket
+from stack.socket.stream import Phase, StreamSocket
+from stack.tcp.buffers import ReceiveQueue
 from stack.tcp.state import MAY_SEND
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
+READ_ON_NS = 2_000_000_000
+"""How long a program that does not read may let wait what a lost connection had received.  Linux
+keeps it for ever; but until it is out of our hands the program cannot be told of a hang-up."""
 
 
 class SessionServer(Protocol):
@@ -37,7 +43,8 @@ class SessionServer(Protocol):
 
     def connected(self, session: Session) -> None: ...
 
-    def failed(self, session: Session, error: int) -> None: ...
+    def failed(self, session: Session, error: int, more: int) -> None:
+        """more: as in Note.FAILED."""
 
     def forget(self, session: Session) -> None: ...
 
@@ -46,9 +53,9 @@ class Session:
     """One channel and its socket; a stack.socket.stream.User."""
 
     __slots__ = (
-        "_blocked_out", "_copy", "_end_sent", "_fill", "_memory", "_paused_in", "_room",
-        "_room_bytes", "attached", "chan", "connect_done", "connect_untold", "eof_in", "failed",
-        "held", "released", "server", "sock",
+        "_blocked_out", "_broken", "_copy", "_end_sent", "_fill", "_hung_up", "_memory",
+        "_paused_in", "_room", "_room_bytes", "attached", "chan", "eof_in", "failed", "held",
+        "outcome", "released", "server", "sock", "used", "waiters",
     )  # fmt: skip
 
     def __init__(self, server: SessionServer, chan: int, sock: StreamSocket | None) -> None:
@@ -63,22 +70,36 @@ class Session:
         self._paused_in = False
         self._blocked_out = False
         self._end_sent = False
+        self._broken = False
+        """The connection has failed, and what was received before is still to be copied out."""
+        self._hung_up = False
         self.attached = False
+        self.used = False
+        """There was a connection or an attempt: the next one begins with a channel of its own."""
         self.eof_in = False
         self.held = False
         """A listener whose driver asked for no more connections at the moment."""
         self.released = False
         self.failed = False
         """The driver was told that the connection is gone, and has shut the channel."""
-        self.connect_done: Callable[[int], None] | None = None
-        """Answers a connect that waits for its end."""
-        self.connect_untold = False
-        """A non-blocking connect: the first call after its end succeeds, as on Linux."""
+        self.waiters: dict[int, Callable[[int], None]] = {}
+        """By request number: what answers the connects that wait for their end."""
+        self.outcome = 0
+        """The errno that the last of them was answered with."""
 
     def attach(self) -> None:
         """Begin to serve the channel."""
         self.attached = True
         self._copy.attach(self.chan, partial(self.server.work.ready, self))
+
+    def begin(self) -> None:
+        """A connection attempt starts."""
+        if self.used:
+            self._room = None
+            self._blocked_out = self._paused_in = self._end_sent = self._broken = False
+            self.eof_in = self.failed = False
+            self.attach()
+        self.used = True
 
     # -- program to network
 
@@ -97,6 +118,8 @@ class Session:
             space = 0
             if tcb is not None and tcb.state in MAY_SEND:
                 space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
+                if self._hung_up and space < CHUNK_MAX_BYTES:
+                    space = CHUNK_MAX_BYTES
             if space <= 0:
                 self._no_space()
                 return
@@ -117,7 +140,7 @@ class Session:
                 if fill == self._room_bytes:
                     self._room = None
                     self._room_bytes = min(self._room_bytes * 4, CHUNK_MAX_BYTES)
-                elif count < want:
+                elif count < want and not self._hung_up:
                     if fill > CHUNK_MIN_BYTES:
                         # Bulk has paused: the rest of a large buffer is not worth pinning
                         self._room = None
@@ -161,6 +184,14 @@ class Session:
             self._paused_in = False
             self._copy.want(self.chan, Ready.IN)
             self.pump_in()
+
+    def hang_up(self) -> None:
+        """The program's descriptor is gone."""
+        self._hung_up = True
+        if self._paused_in:
+            self._paused_in = False
+            self._copy.want(self.chan, Ready.IN)
+        self.pump_in()
 
     def _program_ended(self, how: int) -> None:
         if how == EOF:
@@ -214,7 +245,10 @@ class Session:
                 break
         if moved:
             self.sock.consumed()
-        if tcb.fin_received and not queue.length and not self._end_sent:
+        if self._broken and not queue.length:
+            self._broken = False
+            self.server.failed(self, self.sock.error, 0)
+        elif tcb.fin_received and not queue.length and not self._end_sent:
             self._end_sent = True
             self._copy.end(chan)
 
@@ -234,6 +268,15 @@ class Session:
 
     def connected(self) -> None:
         self.server.connected(self)
+        if self.waiters:
+            self.sock.phase = Phase.CONNECTED
+            self.answer_waiters(0)
+
+    def answer_waiters(self, error: int) -> None:
+        waiters, self.waiters = self.waiters, {}
+        self.outcome = error
+        for answer in waiters.values():
+            answer(error)
 
     def closed(self, error: int) -> None:
         if self.sock.tcb is not None:
@@ -241,14 +284,37 @@ class Session:
         self.server.work.later(
             self.resume
         )  # nobody waits for room any more: the next news is a close
-        if self.connect_done is not None:
-            done, self.connect_done = self.connect_done, None
-            self.sock.take_error()
-            done(error or ECONNRESET)
+        if self.waiters:
+            error = self.sock.take_error() or ECONNABORTED
+            self.sock.disconnect()
+            self.answer_waiters(error)
         elif error:
-            self.server.failed(self, error)
+            self.failed = True
+            self.pump_out()
+            tcb = self.sock.tcb
+            self._broken = tcb is not None and tcb.rcv.length > 0 and self.attached
+            self.server.failed(self, error, int(self._broken))
+            if tcb is not None and self._broken:
+                self._read_on(tcb.rcv)
         else:
             self.pump_out()
+
+    def _read_on(self, queue: ReceiveQueue) -> None:
+        """Wait for the program to read what a lost connection had received, while it does."""
+        left = queue.length
+        callouts = self.server.net.callouts
+
+        def look() -> None:
+            if not self._broken or self.released:
+                return
+            if queue.length == left:
+                queue.clear()
+                self._broken = False
+                self.server.failed(self, self.sock.error, 2)
+            else:
+                self._read_on(queue)
+
+        callouts.at(callouts.now() + READ_ON_NS, look)
 
     # -- the end
 

@@ -11,6 +11,7 @@ from stack.callout import Callouts
 
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
+HUP: Final = int(Ready.HUP)
 RETRY_NS: Final = 10_000_000
 """How long a session without memory waits: some has been freed by then, or has not."""
 
@@ -25,6 +26,9 @@ class Served(Protocol):
 
     def pump_in(self) -> None:
         """Its channel has data."""
+
+    def hang_up(self) -> None:
+        """Nobody holds the program's end of its channel any more."""
 
     def resume(self) -> None:
         """There may be memory again."""
@@ -75,7 +79,9 @@ class SessionWork:
             try:
                 if events & OUT:
                     session.unblock()
-                if events & IN:
+                if events & HUP:
+                    session.hang_up()
+                elif events & IN:
                     session.pump_in()
             except Exception as error:  # our fault: costs this connection
                 self._threads.crashed(f"channel {session.chan}", error)

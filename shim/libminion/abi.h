@@ -8,10 +8,15 @@
  * `len` bytes of data.  Its answer is one message: struct minion_reply, `len` bytes of data, and for
  * MINION_SOCKET one descriptor (SCM_RIGHTS).  A connection carries one request at a time; a client
  * that wants several at once opens several connections.  Closing it abandons the request.
+ *
+ * The descriptor is an AF_UNIX stream socket, unconnected, with a name.  MINION_CONNECT and
+ * MINION_LISTEN come with it (SCM_RIGHTS): the driver connects it, in place, to its own end of the
+ * channel.  A channel that has ended cannot be connected again: then the answer to CONNECT, LISTEN or
+ * SHUTDOWN, whatever its result, comes with a new descriptor that is to take the old one's number.
  */
 
 enum {
-    MINION_ABI = 1,          /* first word of every message; another value is refused (EPROTO) */
+    MINION_ABI = 2,          /* first word of every message; another value is refused (EPROTO) */
     MINION_ID = 16,          /* characters of a socket's id: unguessable, base64url, no NUL */
     MINION_DATA_MAX = 4096,  /* bytes of data in one request, and in one reply but STATUS's */
 };
@@ -21,12 +26,13 @@ enum minion_op {
     MINION_SOCKET = 1,      /* domain, type (no flags), protocol   -> 0, and the descriptor */
     MINION_BIND = 2,        /*                            sockaddr -> 0 */
     MINION_LISTEN = 3,      /* backlog                             -> 0 */
-    MINION_CONNECT = 4,     /* flags: MINION_NONBLOCK     sockaddr -> 0, or EINPROGRESS when NONBLOCK */
+    MINION_CONNECT = 4,     /* flags (below)              sockaddr -> 0, or EINPROGRESS when NONBLOCK */
     MINION_GETSOCKNAME = 5, /*                                     -> 0, sockaddr */
     MINION_GETPEERNAME = 6, /*                                     -> 0, sockaddr */
     MINION_GETSOCKOPT = 7,  /* level, name, room (bytes)           -> 0, value (at most room bytes) */
     MINION_SETSOCKOPT = 8,  /* level, name                   value -> 0 */
-    MINION_SHUTDOWN = 9,    /* how                                 -> 0: the client then shuts its end too */
+    MINION_SHUTDOWN = 9,    /* how                                 -> 0: the client then shuts its end too;
+                                                                      1: it leaves it as it is */
     MINION_IOCTL = 10,      /* request (SIOCOUTQ, ...)         arg -> result, arg */
     MINION_GETADDRINFO = 11, /* family, flags                 name -> EAI_ code or 0, minion_address[] */
     MINION_GETNAMEINFO = 12, /* flags                     sockaddr -> EAI_ code or 0, name */
@@ -45,7 +51,11 @@ enum minion_op {
                                                                       or an error with a line of text */
 };
 
-enum { MINION_NONBLOCK = 1 };
+enum {                       /* flags of MINION_CONNECT */
+    MINION_NONBLOCK = 1,
+    MINION_ASK = 2,          /* start nothing: a caller that no longer waits asks how its attempt stands
+                                                                   -> 0, EALREADY: goes on, or its error */
+};
 
 struct minion_request {
     uint32_t abi;
@@ -78,7 +88,9 @@ enum minion_fate {           /* data of MINION_ERROR's reply, one uint32_t */
 };
 
 /* A listening socket's channel carries one of these for each connection that is ready, with the new
- * connection's descriptor (SCM_RIGHTS).  accept() is recvmsg() of exactly this many bytes. */
+ * connection's descriptor (SCM_RIGHTS).  accept() is recvmsg() of exactly this many bytes, and a read of
+ * the one byte that stands before the data in the new channel: while it is unread nobody has accepted
+ * the connection, and when it is closed like that its peer is to see a reset. */
 struct minion_accept {
     uint32_t abi;
     uint32_t reserved;
@@ -92,12 +104,10 @@ struct minion_accept {
  * MINION_ID characters and PATH is the control socket of the minion that carries it, not terminated.
  * "Is this descriptor ours?" is getsockname() and a look at the first 8 bytes.
  *
- * The driver's end has no name while the connection is well.  At the peer's FIN it is bound to
- * "\0minion=fin-" ID, at an error to "\0minion=err-" ID, before the channel is shut down.  So on EOF
- * getpeername() tells, without a round trip and also after the minion died:
- *   fin    a real EOF
- *   err    ask MINION_ERROR for the error (once; then EOF, EPIPE)
- *   none   the minion is gone, or the program itself shut the channel: ask MINION_ERROR; when the
- *          minion does not answer: ECONNRESET
+ * At the peer's FIN the driver shuts its end for writing; at an error it closes it.  So an EOF without
+ * POLLHUP is an EOF, without a round trip.  With POLLHUP it may be anything, as the program may have
+ * shut its own direction: then MINION_ERROR is asked, and a minion that does not answer has gone
+ * (ECONNRESET).  Where the driver's end is free to have a name (accepted connections) it is bound to
+ * "\0minion=fin-" ID or "\0minion=err-" ID first, which getpeername() shows even after the minion died.
  */
 enum { MINION_NAME_PREFIX = 8, MINION_MARK_PREFIX = 12 };

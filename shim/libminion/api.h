@@ -55,10 +55,6 @@ long minion_syscall(long number, long a, long b, long c, long d, long e, long f)
 /* Is this descriptor a minion's?  Asks the kernel; keeps errno. */
 int minion_is_ours(int fd);
 
-/* Is this descriptor a minion's that was never connected?  Keeps errno.  Asks the minion, if the hint
- * does not exclude it. */
-int minion_unconnected(int fd);
-
 /* What an EOF (writing 0), or EPIPE, ECONNRESET, ENOTCONN on ours means: 0 (a real EOF) or the errno.
  * Takes the pending error, as the libc call would. */
 int minion_explain(int fd, int writing);

@@ -55,26 +55,36 @@ static int as_network_error(int error)
     }
 }
 
+/* sendmsg() of a request with a descriptor (SCM_RIGHTS), if fd is one. */
+static ssize_t send_with(int conn, struct iovec *parts, size_t count, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t n;
+    if (fd >= 0) {
+        memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+        msg.msg_control = &control;
+        msg.msg_controllen = sizeof control;
+    }
+    do
+        n = LIBC(sendmsg)(conn, &msg, MSG_NOSIGNAL);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 /* Out of reach since we dropped our privileges: one end of a pair, sent through a connection from
  * before, makes the other end a connection too. */
 static int connect_through(int door)
 {
     int pair[2];
     struct minion_request head = {.abi = MINION_ABI, .op = MINION_ADOPT};
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(sizeof(int))];
-    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
     struct iovec part = {&head, sizeof head};
-    struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-                         .msg_controllen = sizeof control};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return -1;
-    memcpy(CMSG_DATA(&control.head), &pair[1], sizeof pair[1]);
-    ssize_t n;
-    do
-        n = LIBC(sendmsg)(door, &msg, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = send_with(door, &part, 1, pair[1]);
     close(pair[1]);
     if (n >= 0)
         return pair[0];
@@ -112,14 +122,9 @@ static ssize_t send_request(int fd, const struct request *r)
         .len = (uint32_t)r->len,
     };
     struct iovec parts[] = {{&head, sizeof head}, {(void *)r->data, r->len}};
-    struct msghdr msg = {.msg_iov = parts, .msg_iovlen = r->len ? 2 : 1};
-    ssize_t n;
     if (r->sock)
         memcpy(head.id, r->sock->id, MINION_ID);
-    do
-        n = LIBC(sendmsg)(fd, &msg, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n;
+    return send_with(fd, parts, r->len ? 2 : 1, r->passed - 1);
 }
 
 /* Bytes of the answer's message, or -1: EINTR, EAGAIN (time is up), or any error: it is gone. */

@@ -41,12 +41,9 @@ static bool is_ours(int fd)
  * nor an error queue.  (tcp_recvmsg()) */
 static inline bool refused(int fd, int flags)
 {
-    if (__builtin_expect(flags & (LATER | MSG_ERRQUEUE), 0) && is_ours(fd))
-        errno = flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP;
-    else if (unconnected(fd))
-        errno = ENOTCONN;
-    else
+    if (__builtin_expect(!(flags & (LATER | MSG_ERRQUEUE)), 1) || !is_ours(fd))
         return false;
+    errno = flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP;
     return true;
 }
 
@@ -67,15 +64,11 @@ static size_t total(const struct iovec *iov, size_t count)
 
 ssize_t minion_read(int fd, void *buf, size_t n)
 {
-    if (refused(fd, 0))
-        return -1;
     return received(fd, LIBC(read)(fd, buf, n), n);
 }
 
 ssize_t minion_readv(int fd, const struct iovec *iov, int count)
 {
-    if (refused(fd, 0))
-        return -1;
     ssize_t n = LIBC(readv)(fd, iov, count);
     if (__builtin_expect(n > 0, 1))
         return n;
@@ -143,8 +136,6 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
 
 ssize_t minion_write(int fd, const void *buf, size_t n)
 {
-    if (unconnected(fd))
-        return refuse_write(false);
     if (seems_ours(fd)) {
         ssize_t sent = LIBC(sendto)(fd, buf, n, MSG_NOSIGNAL, NULL, 0);
         if (__builtin_expect(sent >= 0, 1))
@@ -159,8 +150,6 @@ ssize_t minion_write(int fd, const void *buf, size_t n)
 
 ssize_t minion_writev(int fd, const struct iovec *iov, int count)
 {
-    if (unconnected(fd))
-        return refuse_write(false);
     if (seems_ours(fd) && count >= 0 && count <= IOV_MAX) {
         struct msghdr msg = {.msg_iov = (struct iovec *)iov, .msg_iovlen = (size_t)count};
         ssize_t sent = LIBC(sendmsg)(fd, &msg, MSG_NOSIGNAL);
@@ -191,8 +180,6 @@ ssize_t minion_sendto(int fd, const void *buf, size_t n, int flags, const struct
     }
     if (flags & LATER)
         return fail(EOPNOTSUPP);
-    if (unconnected(fd))
-        return refuse_write(flags & MSG_NOSIGNAL);
     /* TCP ignores an address; the channel would call it an error. */
     ssize_t sent = LIBC(sendto)(fd, buf, n, flags | MSG_NOSIGNAL, NULL, 0);
     return sent >= 0 ? sent : explain_write(fd, flags & MSG_NOSIGNAL);
@@ -209,8 +196,6 @@ ssize_t minion_sendmsg(int fd, const struct msghdr *msg, int flags)
     }
     if (flags & LATER)
         return fail(EOPNOTSUPP);
-    if (unconnected(fd))
-        return refuse_write(flags & MSG_NOSIGNAL);
     /* Neither an address nor control data (descriptors!) goes over TCP. */
     struct msghdr data = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
     ssize_t sent = LIBC(sendmsg)(fd, &data, flags | MSG_NOSIGNAL);
@@ -251,8 +236,6 @@ static void end_silence(const struct silence *s, ssize_t n)
 ssize_t minion_sendfile(int out, int in, off_t *offset, size_t n)
 {
     struct silence quiet;
-    if (unconnected(out))
-        return refuse_write(false);
     if (!seems_ours(out)) {
         ssize_t sent = LIBC(sendfile)(out, in, offset, n);
         return sent >= 0 ? sent : explain_write(out, true);
@@ -267,10 +250,6 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
                       unsigned flags)
 {
     struct silence quiet = {.on = false};
-    if (unconnected(in))
-        return fail(ENOTCONN);
-    if (unconnected(out))
-        return refuse_write(false);
     bool ours = seems_ours(out);
     if (ours)
         silence(&quiet);
@@ -279,7 +258,7 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
         end_silence(&quiet, moved);
     if (moved > 0 || n == 0)
         return moved;
-    if (moved == 0 || errno == ECONNRESET)
+    if (moved == 0 || errno == ECONNRESET || errno == EINVAL)
         return explain_read(in, moved);
     return explain_write(out, !ours);
 }

@@ -5,16 +5,28 @@
  */
 #include "internal.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* An error that has been told is not to be polled for again: the kernel keeps one of its own. */
+void forget_channels_error(int fd)
+{
+    int error;
+    socklen_t len = sizeof error;
+    LIBC(getsockopt)(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+}
+
 /* The pending error (taken by asking), or 0 and the fate; -1: nobody answers, or knows the socket. */
-static int ask_error(const struct proxied *sock, uint32_t *fate)
+static int ask_error(int fd, const struct proxied *sock, uint32_t *fate)
 {
     struct request r = {.sock = sock, .op = MINION_ERROR, .answer = fate, .room = sizeof *fate};
     *fate = MINION_FATE_OPEN;
-    return request(&r);
+    int error = request(&r);
+    if (error > 0)
+        forget_channels_error(fd);
+    return error;
 }
 
 /* A minion that went down resets its connections: told once, then it is an end (as on Linux). */
@@ -26,28 +38,19 @@ static int lost(int fd)
     return ECONNRESET;
 }
 
-/* Another process may have connected it meanwhile: then it is asked only once. */
-int minion_unconnected(int fd)
+/* After a failure the minion closes its end: then both directions are shut. */
+static bool hung_up(int fd)
 {
-    struct proxied sock;
-    uint32_t fate;
-    int saved = errno;
-    if (hint_get(fd) != HINT_OURS_NEW)
-        return 0;
-    bool ours = proxied(fd, &sock);
-    bool fresh = ours && ask_error(&sock, &fate) == 0 && fate == MINION_FATE_UNCONNECTED;
-    if (!fresh)
-        hint_set(fd, ours ? HINT_OURS : HINT_NONE);
-    errno = saved;
-    return fresh;
+    struct pollfd one = {.fd = fd};
+    return poll(&one, 1, 0) > 0 && (one.revents & POLLHUP);
 }
 
 static int why_no_data(int fd, const struct proxied *sock)
 {
     uint32_t fate;
-    if (peer_mark(fd) == MARK_FIN)
+    if (!hung_up(fd) || peer_mark(fd) == MARK_FIN)
         return 0;
-    int error = ask_error(sock, &fate);
+    int error = ask_error(fd, sock, &fate);
     if (error < 0)
         return lost(fd);
     if (error == 0 && fate == MINION_FATE_UNCONNECTED)
@@ -58,7 +61,7 @@ static int why_no_data(int fd, const struct proxied *sock)
 static int why_not_taken(int fd, const struct proxied *sock)
 {
     uint32_t fate;
-    int error = ask_error(sock, &fate);
+    int error = ask_error(fd, sock, &fate);
     if (error < 0)
         error = lost(fd);
     return error ? error : EPIPE;
@@ -79,9 +82,10 @@ ssize_t explain_read(int fd, ssize_t n)
 {
     struct proxied sock;
     int saved = errno;
-    if (n < 0 && !is_loss(saved))
+    if (n < 0 && !is_loss(saved) && saved != EINVAL)
         return n;
-    if (!proxied(fd, &sock))
+    /* EINVAL: what AF_UNIX says to a read on a socket that is not connected, and to much else. */
+    if (!proxied(fd, &sock) || (n < 0 && saved == EINVAL && peer_mark(fd) != MARK_NO_PEER))
         return n;
     int error = why_no_data(fd, &sock);
     errno = error ? error : saved;

@@ -52,11 +52,11 @@ struct proxied {
 
 bool proxied(int fd, struct proxied *sock);  /* sock may be NULL; keeps errno */
 
-enum mark { MARK_NONE, MARK_FIN, MARK_ERR };
+enum mark { MARK_NONE, MARK_FIN, MARK_ERR, MARK_NO_PEER };
 enum mark peer_mark(int fd);
 
 /* What a number was when last seen.  Only ever a hint: dup, exec and close go unseen. */
-enum hint { HINT_NONE, HINT_THEIRS, HINT_OURS, HINT_OURS_LOST, HINT_OURS_NEW /* not connected here */ };
+enum hint { HINT_NONE, HINT_THEIRS, HINT_OURS, HINT_OURS_LOST };
 enum hint hint_get(int fd);
 void hint_set(int fd, enum hint hint);
 
@@ -79,6 +79,7 @@ int pool_take(const char *path, int *slot);  /* -1: none idle */
 int pool_new(int fd, const char *path, int *slot);  /* the number it has from now on */
 int pool_door(const char *path);             /* -1: none */
 void pool_give(int slot, int fd);            /* after a whole exchange */
+int moved_high(int fd);                      /* its new number: out of the program's way */
 void pool_drop(int slot, int fd);            /* after half of one: closes it */
 
 /* client.c: one request and its answer. */
@@ -93,6 +94,7 @@ struct request {
     struct timeval wait;         /* 0: as long as it takes; else EAGAIN */
     bool interruptible;          /* EINTR abandons it; else it is waited for (as on Linux) */
     bool cloexec;
+    int passed;                  /* one more than the descriptor that goes along; 0: none */
     /* out */
     size_t got;                  /* bytes of answer */
     int fd;                      /* received, or -1 */
@@ -103,14 +105,9 @@ int request(struct request *r);
 
 /* errors.c: called after libc returned an EOF or an error. */
 ssize_t explain_read(int fd, ssize_t n);
+void forget_channels_error(int fd);
 ssize_t explain_write(int fd, bool quiet);   /* quiet: SIGPIPE is not wanted, or came already */
 ssize_t refuse_write(bool quiet);            /* EPIPE */
-
-/* Before libc is called: a channel is open before its connection is.  Costs a look at the hint. */
-static inline bool unconnected(int fd)
-{
-    return __builtin_expect(hint_get(fd) == HINT_OURS_NEW, 0) && minion_unconnected(fd);
-}
 
 /* resolve.c: names and addresses, asked of the minion unless the answer is plain. */
 enum { FOUND_MAX = MINION_DATA_MAX / sizeof(struct minion_address) };

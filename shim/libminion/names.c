@@ -52,8 +52,12 @@ enum mark peer_mark(int fd)
 {
     struct sockaddr_un name;
     int saved = errno;
+    errno = 0;
     int len = name_of(fd, &name, LIBC(getpeername));
+    bool alone = len < 0 && errno == ENOTCONN;
     errno = saved;
+    if (alone)
+        return MARK_NO_PEER;
     if (len < MINION_MARK_PREFIX || memcmp(name.sun_path, MARK, sizeof MARK) != 0)
         return MARK_NONE;
     return memcmp(name.sun_path + sizeof MARK, "fin", 3) == 0 ? MARK_FIN : MARK_ERR;

@@ -65,6 +65,7 @@ int minion_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
         case SO_ERROR: {
             int saved = errno;
             int error = pending_error(&sock);
+            forget_channels_error(fd);
             errno = saved;
             return give_int(value, len, error);
         }

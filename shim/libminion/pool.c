@@ -133,7 +133,7 @@ int pool_take(const char *path, int *slot)
 }
 
 /* A high number leaves the program the lowest ones, which is where it expects its own. */
-static int moved_high(int fd)
+int moved_high(int fd)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)

@@ -54,7 +54,7 @@ int minion_socket(int domain, int type, int protocol)
                         .c = protocol, .cloexec = type & SOCK_CLOEXEC};
     if (request(&r) < 0)
         return -1;
-    return r.fd < 0 ? fail(EPROTO) : adopt(r.fd, type, HINT_OURS_NEW);
+    return r.fd < 0 ? fail(EPROTO) : adopt(r.fd, type, HINT_OURS);
 }
 
 /* 0, or the errno Linux has for an address that is no IPv4 one. */
@@ -83,13 +83,47 @@ int minion_bind(int fd, const struct sockaddr *addr, socklen_t len)
     return request(&r);
 }
 
+/* What the number keeps when another socket takes it, beside its flags. */
+static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_PEEK_OFF};
+
+/* The channel has ended, and here is another: it takes the old one's number.  What dup() and fork()
+ * have made of the old one stays as dead as it is. */
+static void replace(int fd, int fresh)
+{
+    int saved = errno;
+    int flags = fcntl(fd, F_GETFL), cloexec = fcntl(fd, F_GETFD) & FD_CLOEXEC;
+    for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {
+        struct timeval value;
+        socklen_t len = sizeof value;
+        if (LIBC(getsockopt)(fd, SOL_SOCKET, KEPT[i], &value, &len) == 0)
+            LIBC(setsockopt)(fresh, SOL_SOCKET, KEPT[i], &value, len);
+    }
+    fcntl(fresh, F_SETFL, flags & ~O_ACCMODE);
+    if (flags & O_ASYNC)
+        fcntl(fresh, F_SETOWN, fcntl(fd, F_GETOWN));
+    LIBC(dup3)(fresh, fd, cloexec ? O_CLOEXEC : 0);
+    close(fresh);
+    hint_set(fd, HINT_OURS);
+    errno = saved;
+}
+
+/* A request that may give the socket another channel. */
+static int request_renewing(int fd, struct request *r)
+{
+    int result = request(r);
+    if (r->fd >= 0)
+        replace(fd, r->fd);
+    return result;
+}
+
 int minion_listen(int fd, int backlog)
 {
     struct proxied sock;
     if (!proxied(fd, &sock))
         return LIBC(listen)(fd, backlog);
-    struct request r = {.sock = &sock, .op = MINION_LISTEN, .a = backlog};
-    int result = request(&r);
+    struct request r = {.sock = &sock, .op = MINION_LISTEN, .a = backlog, .passed = fd + 1,
+                        .cloexec = true};
+    int result = request_renewing(fd, &r);
     if (result < 0)
         return -1;
     int bytes = LISTENING;
@@ -106,7 +140,7 @@ int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
     if (error)
         return fail(error);
     struct request r = {.sock = &sock, .op = MINION_CONNECT, .data = addr, .len = len,
-                        .interruptible = true};
+                        .passed = fd + 1, .cloexec = true, .interruptible = true};
     if (fcntl(fd, F_GETFL) & O_NONBLOCK) {
         r.a = MINION_NONBLOCK;
     } else {
@@ -114,10 +148,16 @@ int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
         LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &r.wait, &room);
     }
     hint_set(fd, HINT_OURS);
-    int result = request(&r);
-    if (result < 0 && errno == EAGAIN && !r.answered)
-        return fail(EINPROGRESS);    /* SO_SNDTIMEO ran out; the connection goes on (socket(7)) */
-    return result;
+    int result = request_renewing(fd, &r);
+    if (result >= 0 || r.answered || (errno != EAGAIN && errno != EINTR))
+        return result;
+    /* A signal, or SO_SNDTIMEO (socket(7)): the connection goes on without us.  The channel must be
+     * that of a connecting socket when we return. */
+    int reason = errno == EAGAIN ? EINPROGRESS : EINTR;
+    struct request ask = {.sock = &sock, .op = MINION_CONNECT, .a = MINION_NONBLOCK | MINION_ASK,
+                          .data = addr, .len = len, .passed = fd + 1, .cloexec = true};
+    result = request_renewing(fd, &ask);
+    return result < 0 && errno == EALREADY ? fail(reason) : result;
 }
 
 static bool is_listening(int fd)
@@ -136,9 +176,38 @@ static void give_address(struct sockaddr *addr, socklen_t *len, const void *from
     *len = (socklen_t)size;
 }
 
+/* The minion that carried the listener has gone.  accept() has said so; from now on nothing comes, or
+ * a server that tries again and again would never rest. */
+static void quieten(int fd)
+{
+    struct sockaddr_storage name;
+    socklen_t len = sizeof name;
+    int pair[2], bytes = LISTENING;
+    if (LIBC(getsockname)(fd, (struct sockaddr *)&name, &len) < 0 ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        return;                      /* out of descriptors: it will be told again */
+    replace(fd, pair[0]);
+    LIBC(bind)(fd, (struct sockaddr *)&name, len);
+    LIBC(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    moved_high(pair[1]);             /* and stays open */
+}
+
+/* No message: shut down by the program (EINVAL, as on Linux), or lost. */
+static int listener_ended(int fd)
+{
+    int error = minion_explain(fd, 0);
+    if (error == 0 || error == ENOTCONN)
+        return fail(EINVAL);
+    if (error != ECONNRESET)
+        return fail(error);
+    quieten(fd);
+    return fail(ENETDOWN);
+}
+
 /* The descriptor of the next connection; message and address filled. */
 static int receive_accepted(int fd, struct minion_accept *msg, int flags)
 {
+    char mark;
     union {
         struct cmsghdr align;
         char room[CMSG_SPACE(sizeof(int))];
@@ -148,12 +217,10 @@ static int receive_accepted(int fd, struct minion_accept *msg, int flags)
                           .msg_controllen = sizeof control.room};
     int accepted = -1;
     ssize_t n = LIBC(recvmsg)(fd, &head, flags & SOCK_CLOEXEC ? MSG_CMSG_CLOEXEC : 0);
+    if (n == 0 || (n < 0 && errno == ECONNRESET))
+        return listener_ended(fd);
     if (n < 0)
         return -1;
-    if (n == 0) {                    /* shut down by the program (EINVAL, as on Linux), or lost */
-        int error = minion_explain(fd, 0);
-        return fail(error == 0 ? EINVAL : error == ECONNRESET ? ENETDOWN : error);
-    }
     struct cmsghdr *c = CMSG_FIRSTHDR(&head);
     if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
         c->cmsg_len == CMSG_LEN(sizeof accepted))
@@ -164,6 +231,7 @@ static int receive_accepted(int fd, struct minion_accept *msg, int flags)
         close(accepted);
         return fail(ECONNABORTED);
     }
+    LIBC(recv)(accepted, &mark, sizeof mark, MSG_DONTWAIT);
     return accepted;
 }
 
@@ -230,11 +298,11 @@ int minion_shutdown(int fd, int how)
     struct proxied sock;
     if (!proxied(fd, &sock))
         return LIBC(shutdown)(fd, how);
-    struct request r = {.sock = &sock, .op = MINION_SHUTDOWN, .a = how};
-    int result = request(&r);
-    if (result >= 0)
+    struct request r = {.sock = &sock, .op = MINION_SHUTDOWN, .a = how, .cloexec = true};
+    int result = request_renewing(fd, &r);
+    if (result == 0)
         LIBC(shutdown)(fd, how);
-    return result;
+    return result < 0 ? -1 : 0;
 }
 
 enum { REQUEST_IO = 0x5411, REQUEST_SIOC = 0x89 };   /* SIOCOUTQ (also a terminal's); SIOC... */

@@ -20,12 +20,10 @@ _LOSS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _sendfile = socket.socket.sendfile
 
 
-def _refuse(self: socket.socket, flags: int, unconnected: int) -> None:
-    """What is not asked of the kernel.  unconnected: the errno if there was never a connection."""
+def _refuse(self: socket.socket, flags: int) -> None:
+    """What is not asked of the kernel."""
     if flags & socket.MSG_OOB and is_ours(self):
         raise error(errno.EOPNOTSUPP)
-    if lib.minion_unconnected(self.fileno()):
-        raise error(unconnected)
 
 
 def _ended(self: socket.socket, nothing: T) -> T:
@@ -37,6 +35,9 @@ def _ended(self: socket.socket, nothing: T) -> T:
 
 
 def _lost_reading(self: socket.socket, seen: OSError, nothing: T) -> T:
+    if seen.errno == errno.EINVAL and is_ours(self):  # on a socket that is not connected
+        code = lib.minion_explain(self.fileno(), 0)
+        raise error(code) if code else seen
     if seen.errno not in _LOSS or not is_ours(self):
         raise seen
     return _ended(self, nothing)
@@ -49,7 +50,7 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
-    _refuse(self, flags, errno.ENOTCONN)
+    _refuse(self, flags)
     try:
         data = _Base.recv(self, bufsize, flags)
     except OSError as seen:
@@ -58,7 +59,7 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-    _refuse(self, flags, errno.ENOTCONN)
+    _refuse(self, flags)
     try:
         count = _Base.recv_into(self, buffer, nbytes, flags)
     except OSError as seen:
@@ -83,7 +84,7 @@ def recvfrom_into(
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
-    _refuse(self, flags, errno.ENOTCONN)
+    _refuse(self, flags)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
     try:
@@ -99,7 +100,7 @@ def recvmsg(
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
-    _refuse(self, flags, errno.ENOTCONN)
+    _refuse(self, flags)
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)
@@ -114,7 +115,7 @@ def recvmsg_into(
 
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
-    _refuse(self, flags, errno.EPIPE)
+    _refuse(self, flags)
     try:
         return _Base.send(self, data, flags)
     except OSError as seen:
@@ -122,7 +123,7 @@ def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
 
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
-    _refuse(self, flags, errno.EPIPE)
+    _refuse(self, flags)
     try:
         return _Base.sendall(self, data, flags)
     except OSError as seen:
@@ -146,7 +147,7 @@ def sendmsg(
     address: object = None,
     /,
 ) -> int:
-    _refuse(self, flags, errno.EPIPE)
+    _refuse(self, flags)
     try:
         if is_ours(self):  # neither an address nor ancillary data goes over TCP
             return _Base.sendmsg(self, buffers, (), flags)
@@ -158,7 +159,6 @@ def sendmsg(
 def sendfile(
     self: socket.socket, file: IO[bytes], offset: int = 0, count: int | None = None
 ) -> int:
-    _refuse(self, 0, errno.EPIPE)
     try:
         return _sendfile(self, file, offset, count)
     except OSError as seen:

@@ -1,18 +1,23 @@
 """Stream sockets: the socket(2) calls over TCP, without blocking.
 
-Theory of operation.  A socket is idle, bound, listening, connecting, connected or finished.  Its
-*user* (the sysproxy, a gateway's relay, an app) is told of what happens; whoever wants to block,
-blocks there.  Errors are OSError with Linux's errnos; a pending error is reported once (so_error).
+Theory of operation.  Beside the connection's own state a socket has a `phase`, as in Linux: what
+its calls have been told.  A connection that has been made, or has failed, is CONNECTING until a
+call says so; after a failure it is UNCONNECTED again and may try anew.  Its *user* (the sysproxy, a
+gateway's relay, an app) is told of what happens; whoever wants to block, blocks there.  Errors are
+OSError with Linux's errnos; a pending error is reported once (so_error).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from errno import (
     EADDRNOTAVAIL,
     EAGAIN,
     EALREADY,
+    ECONNABORTED,
     ECONNREFUSED,
+    ECONNRESET,
     EINVAL,
     EISCONN,
     ENETUNREACH,
@@ -30,6 +35,14 @@ from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import is_multicast
 
 Address = tuple[int, int]
+
+
+class Phase(IntEnum):
+    """What the calls on a socket know of its connection (Linux: enum socket_state)."""
+
+    UNCONNECTED = 0
+    CONNECTING = 1
+    CONNECTED = 2
 
 
 class User(Protocol):
@@ -53,8 +66,8 @@ class User(Protocol):
 class StreamSocket:
     __slots__ = (
         "_hold", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
-        "local", "readable", "received", "remote", "reuse_address", "shut_read", "shut_write",
-        "tcb", "user", "was_connected", "writable",
+        "local", "phase", "readable", "received", "remote", "reuse_address", "shut_read",
+        "shut_write", "tcb", "user", "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
@@ -63,6 +76,7 @@ class StreamSocket:
         self.remote: Address | None = None
         self.tcb: Tcb | None = None
         self.listener: Listener | None = None
+        self.phase = Phase.UNCONNECTED
         self.error = 0
         """so_error: told once, by getsockopt or the next call."""
         self.was_connected = False
@@ -95,16 +109,23 @@ class StreamSocket:
         if error:
             self.error = error
             self.failed = True
-            if not self.was_connected:  # what was chosen for this remote may not do for another
-                hold = self._hold
-                self.local = (hold.address, hold.port) if hold is not None else (0, 0)
+            if not self.was_connected:
+                self._forget_choice()
         self.user.closed(error)
+
+    def _forget_choice(self) -> None:
+        """An address that was chosen for a remote may not do for another.
+
+        The port is free again, though getsockname goes on telling of it, as on Linux.
+        """
+        hold = self._hold
+        self.local = (hold.address, hold.port) if hold is not None else (0, self.local[1])
 
     # -- calls
 
     def bind(self, address: Address) -> None:
         """EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
-        if self.local[1] or self.tcb or self.listener:
+        if self._hold is not None or self.connecting or self.was_connected or self.listener:
             raise OSError(EINVAL, "already bound")
         ip, port = address
         if ip and not self._net.ip.is_local(ip):
@@ -120,27 +141,25 @@ class StreamSocket:
         if self.listener is not None:
             self.listener.backlog = max(0, min(backlog, self._net.config.somaxconn))
             return
-        if self.tcb is not None and self.tcb.state != State.CLOSED:
+        if self.phase != Phase.UNCONNECTED:
             raise OSError(EINVAL, "connected")
         connections = self._net.tcp.connections
-        if not self.local[1]:
+        if self._hold is None:
             self.bind((self.local[0], 0))
         connections.check_listeners(*self.local)  # sockets may share a port until one listens
         self.listener = self._net.tcp.listen(self.local, backlog, self.readable)
         self.listener.template = self._apply
 
-    def connect(self, remote: Address) -> None:
-        """Start connecting.  EISCONN, EALREADY, EINVAL, ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE,
-        or the error of the attempt before.  The user is told how it ends."""
-        if self.listener is not None:
-            raise OSError(EISCONN, "listening")
-        if self.error:
-            raise OSError(self.take_error(), "the last attempt failed")
-        tcb = self.tcb
-        if tcb is not None and tcb.state != State.CLOSED:
-            if tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
-                raise OSError(EALREADY, "connecting")
-            raise OSError(EISCONN, "connected")
+    def connect(self, remote: Address) -> bool:
+        """Start connecting; the user is told how it ends.  True: it is connected, told here.
+
+        EISCONN, EALREADY, EINVAL, ENETUNREACH, EADDRNOTAVAIL, EADDRINUSE, or the error of the
+        attempt before (ECONNABORTED if that has been told): then the next call makes a new one.
+        """
+        if self.listener is not None or self.phase == Phase.CONNECTED:
+            raise OSError(EISCONN, "listening, or connected")
+        if self.phase == Phase.CONNECTING:
+            return self._outcome()
         ip, port = remote
         if is_multicast(ip) or ip == 0xFFFFFFFF:
             raise OSError(ENETUNREACH, "TCP has two ends")  # MUST-46
@@ -149,12 +168,49 @@ class StreamSocket:
         if not port:
             raise OSError(ECONNREFUSED, "nobody listens on port 0")
         tcp = self._net.tcp
-        tcb = tcp.create(self.local, (ip, port), self)
+        hold = self._hold
+        tcb = tcp.create(self.local if hold is not None else (0, 0), (ip, port), self)
         self._apply(tcb)
+        self._begin(tcb)
+        self.phase = Phase.CONNECTING
+        tcp.connect(tcb)
+        return False
+
+    def _begin(self, tcb: Tcb) -> None:
         self.tcb = tcb
         self.local = tcb.key[:2]
-        self.remote = (ip, port)
-        tcp.connect(tcb)
+        self.remote = tcb.key[2:]
+        self.error = 0
+        self.failed = self.was_connected = self.shut_read = self.shut_write = False
+
+    def _outcome(self) -> bool:
+        """Of the attempt, for a call that asks (Linux: __inet_stream_connect)."""
+        if self.connecting:
+            raise OSError(EALREADY, "connecting")
+        if self.failed:
+            error = self.take_error() or ECONNABORTED
+            self.disconnect()
+            raise OSError(error, "the attempt failed")
+        self.phase = Phase.CONNECTED
+        return True
+
+    def disconnect(self) -> None:
+        """Dissolve what there is: connection, attempt, or listener (connect(2), AF_UNSPEC)."""
+        self.stop_listening()
+        tcb, self.tcb = self.tcb, None
+        if tcb is not None and tcb.owner is not NOBODY and tcb.state != State.CLOSED:
+            if tcb.state not in (State.FIN_WAIT_2, State.TIME_WAIT):
+                self.error = ECONNRESET
+            self._net.tcp.abort(tcb)
+        self.remote = None
+        self.phase = Phase.UNCONNECTED
+        self.failed = self.was_connected = self.shut_read = self.shut_write = False
+        self._forget_choice()
+
+    def stop_listening(self) -> None:
+        listener, self.listener = self.listener, None
+        if listener is not None:
+            self._net.tcp.unlisten(listener)
 
     def accept(self, make_user: Callable[[StreamSocket], User]) -> StreamSocket:
         """The oldest waiting connection as a socket.  EINVAL, EAGAIN."""
@@ -170,6 +226,7 @@ class StreamSocket:
         child.local = tcb.key[:2]
         child.remote = tcb.key[2:]
         child.was_connected = True
+        child.phase = Phase.CONNECTED
         child._options = dict(self._options)
         child.kept = dict(self.kept)
         child.linger_s = self.linger_s
@@ -259,9 +316,9 @@ class StreamSocket:
         if how not in (SHUT_RD, SHUT_WR, SHUT_RDWR):
             raise OSError(EINVAL, "shutdown: how")
         tcb = self.tcb
-        if self.listener is not None:
-            if how != SHUT_WR:
-                self.close()
+        if self.listener is not None or self.connecting:
+            if self.connecting or how != SHUT_WR:
+                self.disconnect()
             return
         if tcb is None or not self.was_connected or tcb.state == State.CLOSED:
             raise OSError(ENOTCONN, "not connected")
@@ -281,9 +338,7 @@ class StreamSocket:
     def close(self) -> None:
         """Give the socket back.  Unread data, or SO_LINGER of 0, makes it a reset."""
         self._release()
-        listener, self.listener = self.listener, None
-        if listener is not None:
-            self._net.tcp.unlisten(listener)
+        self.stop_listening()
         tcb = self.tcb
         if tcb is None or tcb.owner is NOBODY:
             return
@@ -293,8 +348,9 @@ class StreamSocket:
             self._net.tcp.close(tcb)
 
     def abort(self) -> None:
-        """Reset the connection."""
+        """Reset the connection, or those that nobody has accepted."""
         self._release()
+        self.stop_listening()
         if self.tcb is not None and self.tcb.owner is not NOBODY:
             self._net.tcp.abort(self.tcb)
 

@@ -12,7 +12,8 @@ from minion.hart.encoding import Kind, encodings
 from minion.hart.interpreter import Interpreter
 from minion.hart.mmu import PAGE
 from minion.hart.native import render
-from minion.hart.native.engine import FIRST_ENTRIES, Native
+from minion.hart.native.code import FIRST_ENTRIES
+from minion.hart.native.engine import Native
 from minion.hart.native.write import EXTENSIONS, instructions
 from minion.hart.state import Stop
 from minion.hart.translate import fold

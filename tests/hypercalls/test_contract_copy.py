@@ -88,10 +88,10 @@ def test_shutdown_is_eof_after_the_data(service: Service) -> None:
 def test_close_is_eof_and_then_closed(service: Service) -> None:
     service.program.program_write(b"last")
     service.program.program_close()
-    assert Ready.IN in service.news()
+    assert Ready.IN | Ready.HUP in service.news()
     assert service.take() == b"last"
     assert service.take() == EOF
-    assert Ready.IN in service.news()
+    service.news()
     assert service.take() == CLOSED
     assert service.give(b"nobody") == CLOSED
     assert service.news() == Ready(0)
@@ -103,14 +103,14 @@ def test_close_after_shutdown_is_told(service: Service) -> None:
     assert service.take() == EOF
     assert service.news() == Ready(0)
     service.program.program_close()
-    assert service.news() == Ready.IN
+    assert Ready.HUP in service.news()
     assert service.take() == CLOSED
 
 
 def test_close_with_unread_data_is_a_reset(service: Service) -> None:
     service.give(b"never read")
     service.program.program_close()
-    assert Ready.IN in service.news()
+    assert Ready.HUP in service.news()
     assert service.take() == RESET
     assert service.take() == RESET
     assert service.give(b"more") == RESET
@@ -175,13 +175,23 @@ def test_no_in_does_not_lose_a_waiting_out(service: Service) -> None:
     assert service.news() == Ready.OUT
 
 
-def test_a_hangup_is_not_told_to_who_wants_nothing(service: Service) -> None:
+def test_a_hangup_is_told_to_who_wants_nothing(service: Service) -> None:
+    """Who waits for room to write on must hear that nobody will ever make any."""
+    service.program.program_write(b"last")
     service.copy.want(CHAN, Ready(0))
     service.program.program_close()
-    assert service.news() == Ready(0)
-    service.copy.want(CHAN, Ready.IN)
-    assert service.news() == Ready.IN
+    assert service.news() == Ready.HUP
+    assert service.news() == Ready(0), "told once"
+    assert service.take() == b"last"
     assert service.take() == EOF
+
+
+def test_a_reset_is_told_to_who_wants_nothing(service: Service) -> None:
+    service.give(b"never read")
+    service.copy.want(CHAN, Ready(0))
+    service.program.program_close()
+    assert service.news() == Ready.HUP
+    assert service.take() == RESET
 
 
 def test_end_is_eof_for_the_program(service: Service) -> None:
@@ -247,5 +257,7 @@ def test_channels_are_independent(box: Box) -> None:
     services = [Service(box, chan) for chan in (1, 7, 0xFFFF_FFFF)]
     services[1].program.program_write(b"seven")
     services[2].program.program_close()
-    assert [service.news() for service in services] == [Ready(0), Ready.IN, Ready.IN]
+    assert [service.news() for service in services] == [
+        Ready(0), Ready.IN, Ready.IN | Ready.HUP,
+    ]  # fmt: skip
     assert [service.take() for service in services] == [0, b"seven", EOF]

@@ -147,7 +147,7 @@ def test_unplugging_under_the_guest_is_a_reset() -> None:
     engine.dma.plug(9, end)
     engine.command(dma.ATTACH, 9)
     engine.dma.unplug(9)
-    assert engine.dma.read(dma.REQUEST, 8) == 9 | 1 << 32 | 1 << 63
+    assert engine.dma.read(dma.REQUEST, 8) == 9 | int(Ready.HUP) << 32 | 1 << 63
     assert engine.command(dma.COPYIN, 9, BASE, 4) == RESET
     assert engine.command(dma.COPYOUT, 9, BASE, 4) == RESET
     engine.command(dma.DETACH, 9)

@@ -16,6 +16,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,8 +31,10 @@ C: Any = ffi.dlopen(None)  # the enums
 NAMES = {b"one.test": ["127.0.0.1"], b"many.test": ["127.0.0.1", "127.0.0.2", "127.0.0.3"]}
 HOSTS = {"127.0.0.9": b"nine.test"}
 HANG = "192.0.2.1"  # connecting there never ends (RFC 5737: nobody has this address)
-FILL = b"\0" * 60000
-WATCH_MS = 200  # how often a socket's watcher looks whether others look after it
+FILL = b"\0" * 65536
+WATCH_S = (
+    0.2  # how often a socket's watcher looks whether it is still there, or others look after it
+)
 
 
 def sockaddr(address: tuple[str, int]) -> bytes:
@@ -45,28 +48,75 @@ def tuple_of(raw: bytes) -> tuple[str, int]:
     return socket.inet_ntoa(host), port
 
 
+class Rendezvous:
+    """Connects a program's end, in place, to one of ours."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        Path(path).unlink(missing_ok=True)
+        self.listener.bind(path)
+        self.listener.listen(64)
+        self.lock = threading.Lock()
+
+    def pair(self, far: socket.socket) -> socket.socket:
+        with self.lock:
+            far.connect(self.path)
+            return self.listener.accept()[0]
+
+
+rendezvous: Rendezvous
+
+
 class Proxied:
-    """One socket: the host's, and the minion's end of its channel."""
+    """One socket: the host's, and the minion's end of its channel, when there is one."""
 
     def __init__(self, table: dict[bytes, Proxied], control: bytes, host: socket.socket) -> None:
         self.table, self.control, self.host = table, control, host
-        self.id = secrets.token_urlsafe(12).encode()
-        self.near, self.far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.far.bind(b"\0minion-s" + self.id + b":" + control)
+        self.near: socket.socket | None = None
         self.error = 0
         self.fate = C.MINION_FATE_UNCONNECTED
         self.lock = threading.Lock()
-        self.filled = False
-        table[self.id] = self
+        self.filled = 0
+        self.far = self.end(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
 
-    def fill(self) -> None:
-        self.far.send(FILL)
-        self.filled = True
+    def end(self, far: socket.socket) -> socket.socket:
+        """A name for the program's end."""
+        self.id = secrets.token_urlsafe(12).encode()
+        self.name = b"\0minion-s" + self.id + b":" + self.control
+        far.bind(self.name)
+        self.table[self.id] = self
+        return far
+
+    def accepted(self) -> None:
+        self.far.close()
+        self.near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.far = self.end(far)
+        self.near.send(b"\0")  # taken by accept()
+
+    def pair(self, far: socket.socket, fill: bool) -> None:
+        if self.near is not None:
+            return
+        self.near = rendezvous.pair(far)
+        while fill:
+            try:
+                self.filled += far.send(FILL, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                break
 
     def drain(self) -> None:
-        if self.filled:
-            self.near.recv(len(FILL), socket.MSG_WAITALL)
-            self.filled = False
+        if self.filled and self.near is not None:
+            self.near.recv(self.filled, socket.MSG_WAITALL)
+        self.filled = 0
+
+    def renew(self) -> socket.socket:
+        """Another end, for a channel that has ended."""
+        self.near = None
+        self.filled = 0
+        self.host.close()
+        self.host = host_socket()
+        self.fate = C.MINION_FATE_UNCONNECTED
+        return self.end(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
 
     def connected(self) -> None:
         self.fate = C.MINION_FATE_OPEN
@@ -81,24 +131,34 @@ class Proxied:
             if not self.error:
                 self.error = error
             self.mark(b"err-")
-            self.shut(socket.SHUT_RDWR)
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        near = self.near
+        if near is not None:
+            near.shutdown(socket.SHUT_RDWR)  # wakes our threads
+            near.close()
 
     def mark(self, what: bytes) -> None:
+        assert self.near is not None
         try:
             self.near.bind(b"\0minion=" + what + self.id)
         except OSError:
             pass  # marked before
 
     def shut(self, how: int) -> None:
+        assert self.near is not None
         try:
             self.near.shutdown(how)
         except OSError:
             pass  # the program has gone
 
     def inwards(self) -> None:
+        near = self.near
+        assert near is not None
         try:
             while data := self.host.recv(65536):
-                self.near.sendall(data)
+                near.sendall(data)
         except BrokenPipeError:
             return
         except OSError as e:
@@ -109,9 +169,11 @@ class Proxied:
             self.shut(socket.SHUT_WR)
 
     def outwards(self) -> None:
+        near = self.near
+        assert near is not None
         reset = False
         try:
-            while data := self.near.recv(65536):
+            while data := near.recv(65536):
                 try:
                     self.host.sendall(data)
                 except OSError as e:
@@ -119,10 +181,14 @@ class Proxied:
                     return
         except ConnectionResetError:
             reset = True
+        except OSError:
+            return  # hung up meanwhile
+        if self.error or self.fate == C.MINION_FATE_RESET:
+            return
         if reset:  # closed with data unread: RFC 2525
             self.linger(struct.pack("ii", 1, 0))
         gone = select.poll()
-        gone.register(self.near, 0)
+        gone.register(near, 0)
         if not reset and not gone.poll(0):
             self.host.shutdown(socket.SHUT_WR)
             gone.poll()  # POLLHUP: the last descriptor is closed
@@ -135,8 +201,8 @@ class Proxied:
             pass  # it has gone as well
 
     def close(self) -> None:
-        if self.fate == C.MINION_FATE_OPEN and not self.error:
-            self.table.pop(self.id, None)  # else: the error is kept by id
+        if self.fate == C.MINION_FATE_OPEN and not self.error and not self.exists():
+            self.table.pop(self.id, None)  # else: what became of it is kept by id
         try:
             self.host.shutdown(socket.SHUT_RD)  # wakes inwards, sends nothing
         except OSError:
@@ -146,20 +212,25 @@ class Proxied:
 
     def watched(self) -> None:
         """Until the program has closed it: a socket that has no other thread to notice."""
-        poll = select.poll()
-        poll.register(self.near, 0)
-        closed = False
-        while not closed:
-            closed = bool(poll.poll(WATCH_MS))
-            if self.error or self.fate != C.MINION_FATE_UNCONNECTED:
-                return  # the hang-up was ours, or its reader and writer look after it
+        while self.exists():
+            time.sleep(WATCH_S)  # a test double may poll
+            if self.fate == C.MINION_FATE_OPEN:
+                return  # its reader and writer look after it
         self.table.pop(self.id, None)
         try:
             self.host.shutdown(socket.SHUT_RDWR)  # wakes accepting
         except OSError:
             pass  # it was not listening
         self.host.close()
-        self.near.close()
+
+    def exists(self) -> bool:
+        """A name can be bound to only while nobody has it."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(self.name)
+            except OSError:
+                return True
+        return False
 
     def accepting(self) -> None:
         while True:
@@ -168,11 +239,13 @@ class Proxied:
             except OSError:
                 return
             new = Proxied(self.table, self.control, host)
+            new.accepted()
             message: Any = ffi.new("struct minion_accept *", {"abi": C.MINION_ABI})
             message.peer = sockaddr(peer)
             message.local = sockaddr(host.getsockname())
             rights = array.array("i", [new.far.fileno()])
             new.connected()
+            assert self.near is not None
             self.near.sendmsg(
                 [bytes(ffi.buffer(message))], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
             )
@@ -180,6 +253,14 @@ class Proxied:
 
 
 Answer = bytes | socket.socket | int | tuple[int, bytes]  # data, a descriptor, result, or both
+
+
+class Renewed(OSError):
+    """An error that comes with a descriptor."""
+
+    def __init__(self, number: int, fresh: socket.socket) -> None:
+        super().__init__(number, "renewed")
+        self.fresh = fresh
 
 
 class Head(Protocol):
@@ -199,6 +280,7 @@ class Server:
 
     def __init__(self, control: bytes, table: dict[bytes, Proxied], conn: socket.socket) -> None:
         self.control, self.table, self.conn = control, table, conn
+        self.passed: socket.socket | None = None
 
     def start(self) -> None:
         threading.Thread(target=self.run, daemon=True).start()
@@ -217,6 +299,7 @@ class Server:
                 if head.op == C.MINION_ADOPT:
                     Server(self.control, self.table, socket.socket(fileno=rights[0])).start()
                     continue
+                self.passed = socket.socket(fileno=rights[0]) if rights else None
                 reply: Any = ffi.new("struct minion_reply *", {"abi": C.MINION_ABI, "op": head.op})
                 fds: list[int] = []
                 answer: Answer
@@ -224,7 +307,9 @@ class Server:
                     answer = self.OPS[head.op](self, head, data)
                 except OSError as e:
                     reply.result, reply.error = -1, e.errno or errno.EIO
-                    answer = b""
+                    answer = e.fresh if isinstance(e, Renewed) else b""
+                if self.passed is not None:
+                    self.passed.close()
                 payload = b""
                 if isinstance(answer, socket.socket):
                     fds = [answer.fileno()]
@@ -248,11 +333,8 @@ class Server:
 
     def on_socket(self, head: Head, data: bytes) -> socket.socket:
         assert (head.a, head.b) == (socket.AF_INET, socket.SOCK_STREAM)
-        host = socket.socket(head.a, head.b, head.c)
-        host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        new = Proxied(self.table, self.control, host)
+        new = Proxied(self.table, self.control, host_socket())
         threading.Thread(target=new.watched, daemon=True).start()
-        new.fill()
         return new.far
 
     def on_bind(self, head: Head, data: bytes) -> int:
@@ -262,29 +344,42 @@ class Server:
     def on_listen(self, head: Head, data: bytes) -> int:
         s = self.sock(head)
         s.host.listen(head.a)
-        s.drain()
-        threading.Thread(target=s.accepting, daemon=True).start()
+        if s.near is None:
+            assert self.passed is not None
+            s.pair(self.passed, fill=True)
+            threading.Thread(target=s.accepting, daemon=True).start()
         return 0
 
     def on_connect(self, head: Head, data: bytes) -> int:
         s = self.sock(head)
+        assert self.passed is not None
+        if head.a & C.MINION_ASK:
+            s.pair(self.passed, fill=True)
+            raise OSError(errno.EALREADY, "it goes on")
         address = tuple_of(data)
+        nonblocking = bool(head.a & C.MINION_NONBLOCK)
+        if s.near is not None and s.fate != C.MINION_FATE_OPEN and (s.error or not s.filled):
+            error, s.error = s.error or errno.ECONNABORTED, 0  # of the attempt before
+            raise Renewed(error, s.renew())
         if address[0] == HANG:
-            if head.a == C.MINION_NONBLOCK:
+            if nonblocking:
+                s.pair(self.passed, fill=True)
                 raise OSError(errno.EINPROGRESS, "for ever")
             poll = select.poll()
             poll.register(self.conn, select.POLLRDHUP)
             poll.poll()  # until the client gives up
             return 0
-        if head.a == C.MINION_NONBLOCK:
+        if nonblocking:
             s.host.setblocking(False)
             error = s.host.connect_ex(address)
             if error == errno.EINPROGRESS:
+                s.pair(self.passed, fill=True)
                 threading.Thread(target=self.finish, args=(s,), daemon=True).start()
             if error:
                 raise OSError(error, "connect")
         else:
             s.host.connect(address)
+        s.pair(self.passed, fill=False)
         s.connected()
         return 0
 
@@ -361,7 +456,15 @@ class Server:
     }
 
 
+def host_socket() -> socket.socket:
+    host = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    host.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    return host
+
+
 def main(control: str) -> None:
+    global rendezvous
+    rendezvous = Rendezvous(control + ".channels")
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     listener.bind(control)
     listener.listen(64)

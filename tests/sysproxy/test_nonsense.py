@@ -54,17 +54,20 @@ class Machine:
         self.theirs, _ = self.server.accept()
         self.theirs.setblocking(False)
 
-    def request(self, number: Op, ident: bytes, *args: int, data: bytes = b"") -> Channel | None:
+    def request(
+        self, number: Op, ident: bytes, *args: int, data: bytes = b"",
+        program: socket.socket | None = None,
+    ) -> Channel | None:  # fmt: skip
         answers: list[tuple[int, Channel | None]] = []
 
         def done(_result: int, error: int, _data: bytes, channel: Channel | None) -> None:
             if channel is not None:
-                self.ends.append(channel.take_program_end().dup())
+                self.ends.append(channel.program_end().dup())
             answers.append((error, channel))
 
         a, b, c = (*args, 0, 0, 0)[:3]
         self.ends: list[socket.socket] = []
-        self.minion.driver.request(number, ident, a, b, c, data, 0, done)
+        self.minion.driver.request(number, ident, a, b, c, data, 0, program, done)
         self.turn(lambda: bool(answers))
         assert answers[0][0] == 0, os.strerror(answers[0][0])
         return answers[0][1]
@@ -76,7 +79,7 @@ class Machine:
         end.setblocking(False)
         address = b"\x02\0" + port.to_bytes(2, "big") + b"\x0a\0\x02\x02" + bytes(8)
         self.number = channel.number
-        self.request(Op.CONNECT, channel.ident.encode(), data=address)
+        self.request(Op.CONNECT, channel.ident.encode(), data=address, program=end.dup())
         return end
 
     def turn(self, until: object = None) -> None:

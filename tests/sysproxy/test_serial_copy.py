@@ -6,8 +6,10 @@ The programs' ends are real sockets: the kernel says what a close with unread da
 
 from __future__ import annotations
 
+import os
 import secrets
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,7 +22,9 @@ from serial_line import SerialLine, VirtualTime
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.common.memory import HeapMemory
 from hypercalls.host.reactor import Reactor
-from minion.driver.channel import Channel, Liveness
+from minion.driver.channel import ACCEPT_MARK, Channel
+from minion.driver.liveness import Liveness
+from minion.driver.rendezvous import Rendezvous
 from minion.driver.serial_copy import SerialCopyEngine
 from minion.sysproxy import messages
 from minion.sysproxy.messages import CREDIT
@@ -43,14 +47,16 @@ class Stream:
         self.rig = rig
         self.number = number
         self.channel = Channel(
-            number, f"{number:016}", rig.path, rig.reactor, rig.liveness, False, 1
+            number, f"{number:016}", rig.path, rig.reactor, rig.liveness, rig.rendezvous, True, 1
         )
         rig.engine.plug(self.channel)
-        for end in (self.channel.sock, self.channel.take_program_end()):
+        assert self.channel.sock is not None
+        for end in (self.channel.sock, self.channel.program_end()):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
-        self.program = socket.socket(fileno=self.channel.take_program_end().detach())
+        self.program = self.channel.program_end().dup()
         self.program.setblocking(False)
-        self.channel.start()
+        self.channel.let_go()
+        assert self.program.recv(1) == ACCEPT_MARK
         self.written = self.taken = self.given = self.got = 0
         self.shut = self.closed = self.ended = False
         self.unread_at_close = False
@@ -103,7 +109,7 @@ class Stream:
 
     def take(self, length: int) -> int:
         """copyin, as a session does when it was told to."""
-        if not self.told & int(Ready.IN) or self.end < EOF:
+        if not self.told & int(Ready.IN | Ready.HUP) or self.end < EOF:
             return 0
         buffer = self.rig.buffer
         self.told &= ~int(Ready.IN)  # from now on, what was left is told again
@@ -164,8 +170,10 @@ class Rig:
         self.reactor.crashed = lambda _name, error: self.crashes.append(error)
         self.liveness = Liveness(self.reactor)
         self.path = secrets.token_hex(8).encode()
+        self.folder = tempfile.TemporaryDirectory(prefix="m", dir="/tmp")
+        self.rendezvous = Rendezvous(os.fsencode(self.folder.name) + b"/channels")
         self.buffer = HeapMemory(1 << 20).alloc(1 << 16)
-        self.engine = SerialCopyEngine(self.line.driver)
+        self.engine = SerialCopyEngine(self.line.driver, self.reactor)
         self.copy = SerialCopy(self.line.minion)
         self.line.deliver[0] = self._to_driver
         self.line.deliver[1] = self._to_minion
@@ -237,6 +245,8 @@ class Rig:
             stream.program.close()
             stream.channel.detach()
         self.liveness.close()
+        self.rendezvous.close()
+        self.folder.cleanup()
         self.reactor.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from minion.hart import privilege
-from minion.hart.fields import TSR, TVM, TW, Cause, M, S, U
+from minion.hart.fields import TSR, TW, Cause, M, S, U
 from minion.hart.isa import Semantics, table
 from minion.hart.state import Hart
 from minion.hart.trap import Trap
@@ -34,9 +34,7 @@ def system(_xlen: int) -> dict[str, Semantics]:
     def fence_i(h: Hart) -> None:
         h.mmu.code_changed()
 
-    def sfence_vma(h: Hart, _rs1: int, _rs2: int) -> None:
-        if h.priv < S or (h.priv == S and h.mstatus & TVM):
-            raise Trap(Cause.ILLEGAL, 0)
-        h.mmu.flush()
+    def sfence_vma(h: Hart, rs1: int, rs2: int) -> None:
+        h.mmu.sfence(rs1, h.x[rs1], rs2, h.x[rs2])
 
     return table(ecall, ebreak, mret, sret, wfi, fence_i, sfence_vma)

@@ -1,10 +1,11 @@
 /* An interpreter of decoded instructions in C; its pieces are generated (write.py).
  *
- * Theory of operation.  engine.py decodes, as for the other engines, and puts blocks into a table by
- * pc.  run64 goes from block to block; each remembers the two that came after it last.  RAM is reached through two direct-mapped tables of pages;
- * whatever is not there (a device, a page not met yet, a store into code), and whatever has no piece
- * here (a CSR, a trap), ends the run before the instruction has changed anything.  Nothing here
- * calls back, and nothing here knows about modes, translation or faults.
+ * Theory of operation.  engine.py decodes, as for the other engines, and has blocks put into a table
+ * by where they are in memory (blocks.h).  run64 goes from block to block; each remembers the two
+ * that came after it last.  RAM is reached through tables of pages, which fill themselves from the
+ * hart's page tables (tlb.h); whatever is not there (a device, a fault, a store into code), and
+ * whatever has no piece here (a CSR, a trap), ends the run before the instruction has changed
+ * anything.  Nothing here calls back, and nothing here raises a trap.
  */
 
 #include <stdbool.h>
@@ -18,86 +19,8 @@ typedef unsigned __int128 u128;
 typedef __int128 i128;
 
 #include "floating.h"
-
-enum { PROBES = 8 };
-static const uint64_t NOWHERE = ~UINT64_C(0);  /* No page has this number. */
-
-static inline uint64_t slot(const struct table *table, uint64_t pc)
-{
-    return (pc >> 1 ^ pc >> 13) & table->mask;
-}
-
-static inline struct block *look(const struct table *table, uint64_t pc)
-{
-    uint64_t at = slot(table, pc);
-    for (int probe = 0; probe < PROBES; probe++) {
-        struct entry *entry = &table->entries[(at + probe) & table->mask];
-        if (entry->pc == pc)
-            return entry->block;
-    }
-    return NULL;
-}
-
-/* 0 if there is no room: the table is to be made larger. */
-int put(struct table *table, struct block *block)
-{
-    uint64_t at = slot(table, block->pc);
-    for (int probe = 0; probe < PROBES; probe++) {
-        struct entry *entry = &table->entries[(at + probe) & table->mask];
-        if (!entry->block || entry->pc == block->pc) {
-            *entry = (struct entry){block->pc, block};
-            return 1;
-        }
-    }
-    return 0;
-}
-
-void forget(struct table *table)
-{
-    static uint64_t epochs;
-    table->epoch = __atomic_add_fetch(&epochs, 1, __ATOMIC_RELAXED);
-    for (uint64_t at = 0; at <= table->mask; at++)
-        table->entries[at] = (struct entry){1, NULL};  /* No pc is odd. */
-}
-
-void drop(struct page *pages, uint64_t number)
-{
-    if (pages[number % PAGES].number == number)
-        pages[number % PAGES].number = NOWHERE;
-}
-
-void drop_all(struct page *pages)
-{
-    for (int at = 0; at < PAGES; at++)
-        pages[at].number = NOWHERE;
-}
-
-void drop_besides(struct beside *besides)
-{
-    for (int at = 0; at < BESIDES; at++)
-        besides[at].number = NOWHERE;
-}
-
-/* Where an access goes that lies in one page of RAM; NULL otherwise. */
-static inline char *in_ram(const struct page *pages, uint64_t addr, unsigned size)
-{
-    const struct page *page = &pages[(addr >> 12) % PAGES];
-    if (page->number != addr >> 12 || (addr & 0xfff) > 0x1000 - size)
-        return NULL;
-    return (char *)(uintptr_t)(page->ram + addr);
-}
-
-/* The same of a store beside code. */
-static inline char *beside_code(const struct beside *besides, uint64_t addr, unsigned size)
-{
-    const struct beside *page = &besides[(addr >> 12) % BESIDES];
-    unsigned first = addr >> 4 & 255, last = (addr + size - 1) >> 4 & 255;
-    if (page->number != addr >> 12 || (addr & 0xfff) > 0x1000 - size)
-        return NULL;
-    if ((page->code[first / 64] >> first % 64 | page->code[last / 64] >> last % 64) & 1)
-        return NULL;
-    return (char *)(uintptr_t)(page->ram + addr);
-}
+#include "tlb.h"
+#include "blocks.h"
 
 /* Towards minus infinity, as Python divides; in 64 bits where that is enough. */
 static inline i128 floor_quotient(i128 a, i128 b)
@@ -138,32 +61,26 @@ static inline bool exchange(
     return true;
 }
 
-/* The instruction has to be the caller's. */
-#define LEAVE(where) do { h->addr = (where); goto plain; } while (0)
-
 #define READABLE(pointer, bits, where) \
     char *pointer; \
     do { \
         uint64_t at_ = (where); \
-        pointer = in_ram(h->reads, at_, (bits) / 8); \
+        pointer = readable(h, at_, (bits) / 8); \
         if (__builtin_expect(!pointer, 0)) \
-            LEAVE(at_); \
+            goto plain; \
     } while (0)
 
 #define WRITABLE(pointer, bits, where) \
     char *pointer; \
     do { \
         uint64_t at_ = (where); \
-        pointer = in_ram(h->writes, at_, (bits) / 8); \
-        if (__builtin_expect(!pointer, 0)) { \
-            pointer = beside_code(h->besides, at_, (bits) / 8); \
-            if (!pointer) \
-                LEAVE(at_); \
-        } \
+        pointer = writable(h, at_, (bits) / 8); \
+        if (__builtin_expect(!pointer, 0)) \
+            goto plain; \
     } while (0)
 
 #define ALIGNED(bits, where) \
-    do { if ((where) & ((bits) / 8 - 1)) LEAVE(where); } while (0)
+    do { if ((where) & ((bits) / 8 - 1)) goto plain; } while (0)
 
 #define GET(bits, target, pointer) \
     uint64_t target; \
@@ -217,6 +134,14 @@ static inline bool exchange(
     uint64_t target; \
     if (!exchange(h, csr, clear, bits, writes, &target)) \
         goto plain
+
+/* Code that follows it is looked for anew: see struct block, system. */
+#define SFENCE(rs1, addr, rs2, asid) \
+    do { \
+        if (!h->may_fence) \
+            goto plain; \
+        fence(h, (rs1) != 0, (addr), (rs2) != 0, (asid)); \
+    } while (0)
 
 #define NEXT do { op++; goto *(const void *)(uintptr_t)op->code; } while (0)
 

@@ -5,8 +5,6 @@ int RUN(struct hart *h)
     static const void *const labels[] = {&&end, &&plain, LIST};
     struct link first = {0};
     struct link *link = &first;
-    const struct table *table = h->table;
-    const uint64_t epoch = table->epoch;
     struct block *block = h->block;
     const struct op *op;
     uint64_t pc = h->pc;
@@ -18,10 +16,10 @@ int RUN(struct hart *h)
         goto *(const void *)(uintptr_t)op->code;
     }
 enter:
-    if (link->pc == pc && link->epoch == epoch) {
+    if (__builtin_expect(link->pc == pc && link->epoch == h->epoch, 1)) {
         block = link->block;
     } else {
-        block = look(table, pc);
+        block = follow(h, link, block, pc);
         if (!block) {
             why = MISSING;
             goto out;
@@ -31,7 +29,6 @@ enter:
                 block->ops[n].code = (uintptr_t)labels[block->ops[n].code];
             block->linked = 1;
         }
-        *link = (struct link){pc, epoch, block};
     }
     if (block->count > left) {
         why = SHORT;

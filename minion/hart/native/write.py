@@ -13,7 +13,7 @@ from minion.hart.decode import ADDRESSES, BIN, functions
 from minion.hart.encoding import Encoding, Kind, encodings
 from minion.hart.isa import Semantics
 from minion.hart.native import render
-from minion.hart.translate.node import Expr, name
+from minion.hart.translate.node import Expr, const, name
 from minion.hart.translate.semantics import Jump, Machine, Opaque, Value, definition, expression
 
 REGISTERS: Final = ("rd", "rs1", "rs2", "fd", "fs1", "fs2", "fs3")
@@ -23,7 +23,7 @@ RANGES: Final = {
 }  # fmt: skip
 """Of operands that are no addresses."""
 DOUBLE: Final = (1 << 64) - 1
-EXTENSIONS: Final = "imafd"
+EXTENSIONS: Final = "imafds"
 FLOATING: Final = {
     "fadd": "add", "fsub": "sub", "fmul": "mul", "fdiv": "div", "fsqrt": "sqrt", "fmadd": "fma",
     "fmsub": "fma", "fnmadd": "fma", "fnmsub": "fma", "feq": "eq", "flt": "lt", "fle": "le",
@@ -100,6 +100,10 @@ class Writer(Machine):
                 target = self._temporary()
                 self.lines.append(f"STORE_CONDITIONAL({8 * size}, {target}, {where}, {what});")
                 return name(target, 0, 1)
+            case "h.mmu.sfence", _:
+                given = ", ".join(render.value(expression(value_of(v))) for v in arguments)
+                self.lines.append(f"SFENCE({given});")
+                return const(0)
             case "h.csr.exchange", _:
                 given = ", ".join(render.value(expression(value_of(v))) for v in arguments)
                 target = self._temporary()
@@ -195,7 +199,7 @@ def ending(jump: Jump | None) -> str:
 
 
 def instructions(xlen: int) -> list[Instruction]:
-    """All that are native.  CSRs (but for fcsr), traps and fences stay with the plain engine."""
+    """All that are native.  CSRs (but for fcsr), traps and fence.i stay with the plain engine."""
     isa = Isa(xlen)
     known = functions(isa)
     sections = [section for letter in EXTENSIONS for section in (letter, f"{letter}{xlen}")]
@@ -203,7 +207,9 @@ def instructions(xlen: int) -> list[Instruction]:
         instruction(encoding, known[encoding.name], isa.mask)
         for section in sections
         for encoding in encodings(section)
-        if encoding.kind is not Kind.SYSTEM or "csr" in encoding.operands
+        if encoding.kind is not Kind.SYSTEM
+        or "csr" in encoding.operands
+        or encoding.name == "sfence.vma"
     ]
 
 

@@ -45,7 +45,7 @@ class Translator:
         self._blocks = self._plain.blocks
         self._blocks.on_forget.append(self._forget)
         self._blocks.on_change.append(self._changed)
-        hart.mmu.on_flush.append(self._windows.clear)
+        hart.mmu.on_drop.append(self._windows.clear)
         hart.mmu.on_watch.append(self._watched)
         self._costs = hart.cost.table
         self._hot = config.hot

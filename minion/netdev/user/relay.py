@@ -50,6 +50,13 @@ class Relay(Session):
             self.pump_out()
         self.server.work.later(self.release)
 
+    def hang_up(self) -> None:
+        """Both directions of the host's connection have ended, or it was reset."""
+        if self.host.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.release(reset=True)
+        elif not self._paused_in:
+            self.pump_in()
+
     @property
     def undelivered(self) -> bool:
         """Bytes from the minion that the host socket has not taken yet."""
@@ -186,7 +193,7 @@ class TcpRelays:
     def connected(self, session: Session) -> None:
         session.attach()
 
-    def failed(self, session: Session, error: int) -> None:
+    def failed(self, session: Session, error: int, more: int) -> None:
         """Relays override `closed`."""
 
     def accept(self, session: Session) -> None:
