@@ -4,7 +4,7 @@ Theory of operation (RISC-V PLIC 1.0.0).  Sources are level triggered.  A source
 being served is pending; a claim takes the best pending source and holds it back until it is
 completed; a source still up then is pending again.  QEMU's PLIC does not look at the level then: a
 source that has not been driven meanwhile is done with.  Sources named by `as_qemu` are like that.
-`_masks` caches, per context, the sources that are enabled and above the threshold, so that the usual
+`_masks` caches, per context, the sources that are enabled and above the threshold, so that a usual
 change of a level is two ANDs.
 """
 
