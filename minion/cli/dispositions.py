@@ -1,7 +1,7 @@
 """The signal dispositions that a program of ours is to be started with.
 
 Python ignores SIGPIPE and SIGXFSZ from its first moment, and what is ignored stays so through exec.
-What they were before is not recorded anywhere, but it was inherited, and our parent knows: a process
+What they were before is recorded nowhere, but it was inherited, and our parent knows: a process
 that ignores a signal has children that do.  The exception is a parent that is Python itself, which
 gives its children the default (subprocess, restore_signals).
 """
