@@ -70,12 +70,12 @@ def answers(output: str) -> dict[str, object]:
     return dict(json.loads(line) for line in output.splitlines())
 
 
-@pytest.mark.parametrize("way", ["preload-dma", "preload-serial", "minionsocket"])
+@pytest.mark.lines("dma", "serial", "bad")
+@pytest.mark.parametrize("way", ["preload", "minionsocket"])
 def test_as_on_linux(world: World, peer: Peer, way: str) -> None:
-    python = "python3" if way.startswith("preload") else sys.executable
+    python = "python3" if way == "preload" else sys.executable
     linux = answers(world.run(python, PROGRAM, "127.0.0.1", str(peer.port)).ok().out)
-    copy = "serial" if way == "preload-serial" else "dma"
-    world.up("default", "--copy", copy)
+    world.up("default")
     if way == "minionsocket":
         run = world.run(python, PROGRAM, HOST, str(peer.port), "minionsocket")
     else:

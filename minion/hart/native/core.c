@@ -61,23 +61,25 @@ static inline bool exchange(
     return true;
 }
 
-#define READABLE(pointer, bits, where) \
+/* Where an access goes, by the table `pages`, or as `otherwise` says. */
+#define AT(pointer, bits, where, pages, otherwise) \
     char *pointer; \
     do { \
         uint64_t at_ = (where); \
-        pointer = readable(h, at_, (bits) / 8); \
-        if (__builtin_expect(!pointer, 0)) \
-            goto plain; \
+        const struct page *page_ = &h->pages[(at_ >> 12) % PAGES]; \
+        if (__builtin_expect(found(page_->number, at_, h->data_tag, (bits) / 8), 1)) { \
+            pointer = (char *)(uintptr_t)(page_->ram + at_); \
+        } else { \
+            pointer = otherwise; \
+            if (!pointer) \
+                goto plain; \
+        } \
     } while (0)
 
+#define READABLE(pointer, bits, where) \
+    AT(pointer, bits, where, reads, fill(h, at_, (bits) / 8, TO_LOAD))
 #define WRITABLE(pointer, bits, where) \
-    char *pointer; \
-    do { \
-        uint64_t at_ = (where); \
-        pointer = writable(h, at_, (bits) / 8); \
-        if (__builtin_expect(!pointer, 0)) \
-            goto plain; \
-    } while (0)
+    AT(pointer, bits, where, writes, beside(h, at_, (bits) / 8))
 
 #define ALIGNED(bits, where) \
     do { if ((where) & ((bits) / 8 - 1)) goto plain; } while (0)

@@ -37,9 +37,13 @@ struct block {
 };
 
 /* All blocks, by pc and place: open addressing. */
+struct entry {
+    uint64_t hash;
+    struct block *block;
+};
 struct table {
     uint64_t mask;  /* Number of entries, less one. */
-    struct block **entries;
+    struct entry *entries;
 };
 
 /* A page of RAM that may be accessed; in its place by the low bits of its number. */
@@ -138,7 +142,7 @@ const char *table32(void);
 
 uint64_t loose(const struct hart *h);
 int put(struct hart *h, struct block *block);
-int grow(struct hart *h, struct block **entries, uint64_t mask);
+int grow(struct hart *h, struct entry *entries, uint64_t mask);
 void withdraw(struct hart *h, struct block *block);
 void empty(struct hart *h);
 void doubt(struct hart *h);
