@@ -17,6 +17,7 @@ from stack.tcp.connections import Connections, Listener, TimeWait
 from stack.tcp.data import DataInput
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
+from stack.tcp.pool import Pool
 from stack.tcp.state import On, State, step
 from stack.tcp.tcb import MASK, Tcb, unwrap
 from stack.wire import ipv4
@@ -30,7 +31,7 @@ Forwarder = Callable[[Ipv4, Tcp], bool]
 class Input:
     def __init__(
         self, hyper: Hypercalls, config: Config, ip: Ip, output: Output,
-        connections: Connections, opener: Opener,
+        connections: Connections, opener: Opener, pool: Pool,
     ) -> None:  # fmt: skip
         self._config = config
         self._ip = ip
@@ -38,7 +39,7 @@ class Input:
         self._connections = connections
         self._opener = opener
         self._ack = AckInput(config, output, connections)
-        self.data = DataInput(hyper, config, output, connections)
+        self.data = DataInput(hyper, config, output, connections, pool)
         self._challenge_window_ns = 0
         self._challenges = 0
         self.forwarder: Forwarder = lambda _header, _segment: False

@@ -134,7 +134,7 @@ def test_rfc6928_initial_window_is_ten_segments() -> None:
 
 
 def test_rfc5681_slow_start_doubles_the_window() -> None:
-    with script() as t:
+    with script(Config(sndbuf_first_bytes=1 << 20)) as t:
         t.connect(scale=7)
         t.write(bytes(500_000))
         sent = [len(t.drain())]
