@@ -36,6 +36,7 @@ from stack.wire.ipv4 import Ipv4, is_multicast
 from stack.wire.tcp import Tcp
 
 Address = tuple[int, int]
+WRITE_MIN_BYTES = 2048
 
 
 class Phase(IntEnum):
@@ -288,15 +289,19 @@ class StreamSocket:
 
     @property
     def send_space(self) -> int:
-        """Bytes that may be written now; 0 also marks the user as waiting for `writable`."""
+        """Bytes that may be written now, in one buffer; 0 also marks the user as waiting for
+        `writable`.  Buffers are freed whole, so there are several to a limit."""
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND:
             return 0
-        space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
+        space = tcb.snd_limit - tcb.snd.charge
+        pool = self._net.tcp.pool
+        if space <= 0 or pool.memory.free_bytes < pool.pressure_bytes:
+            space = pool.send_space(tcb)
         if space <= 0:
             tcb.write_blocked = True
             return 0
-        return space
+        return min(space, max(WRITE_MIN_BYTES, tcb.snd_limit >> 2))
 
     def write(self, buffer: Buffer, offset: int, length: int, more: bool = False) -> None:
         """Queue bytes, shared until they are acknowledged.  EPIPE.

@@ -14,6 +14,7 @@ from stack.tcp.connections import Connections, Listener
 from stack.tcp.input import Input
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
+from stack.tcp.pool import Pool
 from stack.tcp.state import MAY_OUTPUT, MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Owner, Tcb
 from stack.tcp.timers import Timers
@@ -33,9 +34,12 @@ class TcpProtocol:
         self._clock = hyper.clock
         self._ip = ip
         self.connections = Connections(hyper, config, callouts)
-        self.output = Output(config, ip)
-        self.opener = Opener(config, ip, self.output, self.connections)
-        self.segments = Input(hyper, config, ip, self.output, self.connections, self.opener)
+        self.pool = Pool(hyper.memory, config)
+        self.output = Output(config, ip, self.pool)
+        self.opener = Opener(config, ip, self.output, self.connections, self.pool)
+        self.segments = Input(
+            hyper, config, ip, self.output, self.connections, self.opener, self.pool
+        )
         self.timers = Timers(config, callouts, self.output, self.connections)
         self.output.arm = self.timers.arm
         ip.protocols[ipv4.TCP] = self.segments.input
@@ -102,10 +106,12 @@ class TcpProtocol:
         """The reader has made room: offer it if that is worth a segment (MUST-39)."""
         if tcb.state not in MAY_RECEIVE:
             return
-        grown = tcb.rcv_nxt + tcb.rcv_space - tcb.rcv_adv
-        worth = min(2 * tcb.mss, tcb.rcvbuf_bytes // 2)
-        least = tcb.rcvbuf_bytes // 4
-        wide = grown >= worth and (grown >= least or tcb.rcv_adv - tcb.rcv_nxt < worth)
+        limit, pool = tcb.rcv_limit, self.pool
+        if tcb.rcv_nxt >= tcb.rcv_grow_at or pool.memory.free_bytes < pool.pressure_bytes:
+            limit = pool.receive_limit(tcb)
+        grown = tcb.rcv_nxt + limit - tcb.rcv.charge - tcb.ooo_charge - tcb.rcv_adv
+        worth = min(2 * tcb.mss, limit // 2)
+        wide = grown >= worth and (grown >= limit // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth)
         if wide or self.segments.data.acks.read(tcb):
             self.output.ack(tcb)
 
