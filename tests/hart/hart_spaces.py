@@ -1,9 +1,9 @@
-"""Random records of what a kernel does with translations: address spaces that take turns, pages that
-are mapped anew, code that is stored into by another of its addresses.
+"""Random records of what a kernel does with translations: address spaces that take turns, pages
+that are mapped anew, code that is stored into by another of its addresses.
 
 Two spaces for each record, with RAM mapped to itself in both, and pages at TEST_VA that lead to
-frames of code and data.  After each change of a table comes an sfence.vma that covers it, so what is
-right does not depend on what a TLB holds.
+frames of code and data.  After each change of a table comes an sfence.vma that covers it, so what
+is right does not depend on what a TLB holds.
 """
 
 from __future__ import annotations
