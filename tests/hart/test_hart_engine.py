@@ -503,6 +503,29 @@ def test_a_fence_of_any_address_in_a_superpage(engine: str, level: int) -> None:
     assert (h.trap.cause, h.trap.tval) == (Cause.LOAD_PAGE, at + 16)
 
 
+def test_page_tables_in_a_device(engine: str) -> None:
+    """It may be read as one, but is not touched: A that is not set is a page fault, as on QEMU."""
+
+    def write(asm: Assembler) -> None:
+        asm.put("ld", 10, 5, 0)
+
+    machine = program(write)
+    run, h = start(machine, engine)
+    mtimecmp = 0x200_4000
+    h.pmp.allow_all()
+    h.mstatus = MPRV | S << MPP_SHIFT
+    h.csr.write(SATP, 8 << 60 | mtimecmp >> 12)
+    h.x[5] = 0x200_0000
+    for bits, cause in ((0x47, 0), (0x07, Cause.LOAD_PAGE)):
+        machine.bus.write(mtimecmp, 8, bits)
+        h.pc = BASE
+        run.run(1)
+        assert h.csr.value[MCAUSE] == cause
+        assert machine.bus.read(mtimecmp, 8) == bits
+        h.mstatus = MPRV | S << MPP_SHIFT
+        h.context_changed()
+
+
 def test_m_mode_accesses_as_s(engine: str) -> None:
     """MPRV with MPP = S: translated, and U's pages are not for it."""
 
