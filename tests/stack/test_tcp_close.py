@@ -627,7 +627,7 @@ def test_fins_wait_for_a_full_interface_and_acknowledgements_do_not() -> None:
         t.world.work()
         t.run_ms(10_000)
         t.expect_nothing()
-        t.peer_port = 50_003
+        t.peer_port = 50_019  # whose numbers the script has
         t.inject("FA", 1, 1)
         t.expect("A", ack=2)
         fill(t, False)
