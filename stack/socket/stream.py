@@ -302,7 +302,7 @@ class StreamSocket:
         """Queue bytes, shared until they are acknowledged.  EPIPE.
 
         more: they are not the end of what is being written, so no short segment ends with them.
-        What is written next takes that back; or `push`; or time.
+        What is written next takes that back; or `push_within`; or time.
         """
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
@@ -350,22 +350,28 @@ class StreamSocket:
             self.tcb.snd_more = self._more_end = self.tcb.snd.end + length
 
     def push(self, force: bool = False) -> None:
-        """Nothing more will follow what is queued.  force: neither Nagle nor TCP_CORK holds it."""
+        """Send what options, or MSG_MORE, held back.  force: Nagle's algorithm and TCP_CORK too."""
         tcb = self.tcb
         if tcb is None:
             return
-        tcb.snd_more = self._more_end
+        if tcb.snd_more == self._more_end:
+            tcb.snd_more = 0
+        self._more_end = 0
         if force:
             self._net.tcp.force(tcb)
         else:
             self._net.tcp.push(tcb)
 
     def push_within(self, delay_ns: int) -> None:
-        """As push, but give what follows that much time to come."""
-        if not delay_ns:
-            self.push()
-        elif self.tcb is not None:
-            self._net.tcp.push_within(self.tcb, delay_ns)
+        """Nothing follows what was written last with more, or nothing in that time."""
+        tcb = self.tcb
+        if tcb is None:
+            return
+        if delay_ns:
+            self._net.tcp.push_within(tcb, delay_ns)
+        else:
+            tcb.snd_more = self._more_end
+            self._net.tcp.push(tcb)
 
     def set_quickack(self, value: int) -> None:
         """TCP_QUICKACK; accepted sockets inherit it."""
