@@ -29,6 +29,7 @@ from typing import Protocol
 from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.tcp import hold
 from stack.tcp.connections import Hold, Listener
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
@@ -36,6 +37,7 @@ from stack.wire.ipv4 import Ipv4, is_multicast
 from stack.wire.tcp import Tcp
 
 Address = tuple[int, int]
+WRITE_MIN_BYTES = 2048
 
 
 class Phase(IntEnum):
@@ -66,7 +68,7 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_hold", "_more_end", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
+        "_hold", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
         "local", "phase", "readable", "received", "remote", "reuse_address", "shut_read",
         "shut_write", "tcb", "user", "was_connected", "writable",
     )  # fmt: skip
@@ -88,8 +90,6 @@ class StreamSocket:
         """None: close in the background; 0: reset; else as None (close never waits here)."""
         self.reuse_address = False
         self._hold: Hold | None = None
-        self._more_end = 0
-        """Up to here the program has written with MSG_MORE; a sequence number, as tcb.snd_more."""
         self._options: dict[str, int] = {}
         self.kept: dict[tuple[int, int], int] = {}
         """Options that change nothing here: what was set is what is read."""
@@ -183,7 +183,7 @@ class StreamSocket:
         self.tcb = tcb
         self.local = tcb.key[:2]
         self.remote = tcb.key[2:]
-        self.error = self._more_end = 0
+        self.error = 0
         self.failed = self.was_connected = self.shut_read = self.shut_write = False
 
     def _outcome(self) -> bool:
@@ -288,15 +288,19 @@ class StreamSocket:
 
     @property
     def send_space(self) -> int:
-        """Bytes that may be written now; 0 also marks the user as waiting for `writable`."""
+        """Bytes that may be written now, in one buffer; 0 also marks the user as waiting for
+        `writable`.  Buffers are freed whole, so there are several to a limit."""
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND:
             return 0
-        space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
+        space = tcb.snd_limit - tcb.snd.charge
+        pool = self._net.tcp.pool
+        if space <= 0 or pool.memory.free_bytes < pool.pressure_bytes:
+            space = pool.send_space(tcb)
         if space <= 0:
             tcb.write_blocked = True
             return 0
-        return space
+        return min(space, max(WRITE_MIN_BYTES, tcb.snd_limit >> 2))
 
     def write(self, buffer: Buffer, offset: int, length: int, more: bool = False) -> None:
         """Queue bytes, shared until they are acknowledged.  EPIPE.
@@ -308,8 +312,8 @@ class StreamSocket:
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
             raise OSError(EPIPE, "not open for writing")
         tcb.snd.append(buffer, offset, length)
-        if more and tcb.snd_more < tcb.snd.end:
-            tcb.snd_more = tcb.snd.end
+        if more:
+            hold.written(tcb)
         self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
@@ -347,31 +351,18 @@ class StreamSocket:
     def more(self, length: int) -> None:
         """The next length bytes will be written with MSG_MORE."""
         if self.tcb is not None:
-            self.tcb.snd_more = self._more_end = self.tcb.snd.end + length
+            hold.announce(self.tcb, length)
 
     def push(self, force: bool = False) -> None:
         """Send what options, or MSG_MORE, held back.  force: Nagle's algorithm and TCP_CORK too."""
-        tcb = self.tcb
-        if tcb is None:
-            return
-        if tcb.snd_more == self._more_end:
-            tcb.snd_more = 0
-        self._more_end = 0
-        if force:
-            self._net.tcp.force(tcb)
-        else:
-            self._net.tcp.push(tcb)
+        if self.tcb is not None:
+            hold.release(self.tcb)
+            self._net.tcp.push(self.tcb, force)
 
     def push_within(self, delay_ns: int) -> None:
         """Nothing follows what was written last with more, or nothing in that time."""
-        tcb = self.tcb
-        if tcb is None:
-            return
-        if delay_ns:
-            self._net.tcp.push_within(tcb, delay_ns)
-        else:
-            tcb.snd_more = self._more_end
-            self._net.tcp.push(tcb)
+        if self.tcb is not None:
+            self._net.tcp.push_within(self.tcb, delay_ns)
 
     def set_quickack(self, value: int) -> None:
         """TCP_QUICKACK; accepted sockets inherit it."""

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from hypercalls.api import Slice
 from stack.config import Config
 from stack.ip.ip import Ip, Path
+from stack.tcp.pool import Pool
 from stack.tcp.state import MAY_OUTPUT, State
 from stack.tcp.tcb import MASK, Tcb
 from stack.wire import ipv4
@@ -26,8 +27,11 @@ MAX_SLICES = 7  # with the header, a group of descriptors of hypercalls/bare/net
 
 
 class Output:
-    def __init__(self, config: Config, ip: Ip) -> None:
+    def __init__(self, config: Config, ip: Ip, pool: Pool) -> None:
         self._config = config
+        self._pool = pool
+        self._memory = pool.memory
+        self._pressure_bytes = pool.pressure_bytes
         self._ip = ip
         self._routes = ip.routes
         self._pending: list[Tcb] = []
@@ -115,9 +119,12 @@ class Output:
     def _window(self, tcb: Tcb, flags: int) -> int:
         """The window field; never takes back what was offered (SHLD-14), and no silly windows."""
         nxt = tcb.rcv_nxt
-        space = tcb.rcvbuf_bytes - tcb.rcv.length - tcb.ooo_bytes
+        limit = tcb.rcv_limit
+        if nxt >= tcb.rcv_grow_at or self._memory.free_bytes < self._pressure_bytes:
+            limit = self._pool.receive_limit(tcb)
+        space = limit - tcb.rcv.charge - tcb.ooo_charge
         offered = tcb.rcv_adv - nxt
-        silly = space < tcb.mss and space < tcb.rcvbuf_bytes // 2 and not flags & SYN
+        silly = space < tcb.mss and space < limit // 2 and not flags & SYN
         if space < offered or silly:
             space = offered if offered > 0 else 0  # MUST-39
         scale = 0 if flags & SYN else tcb.rcv_scale

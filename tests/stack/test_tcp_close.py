@@ -618,16 +618,18 @@ def test_fins_wait_for_a_full_interface_and_acknowledgements_do_not() -> None:
     """10,000 closes at once: what is not sent yet is not lost either, and no timer says so."""
     with script() as t:
         socks = []
+        numbers = []
         for n in range(20):
             t.peer_port = 50_000 + n
             socks.append(t.accept())
+            numbers.append(t.iss)
         fill(t, True)
         for sock in socks:
             sock.close()
         t.world.work()
         t.run_ms(10_000)
         t.expect_nothing()
-        t.peer_port = 50_019  # whose numbers the script has
+        t.peer_port, t.iss = 50_003, numbers[3]
         t.inject("FA", 1, 1)
         t.expect("A", ack=2)
         fill(t, False)
