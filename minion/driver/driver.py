@@ -17,6 +17,7 @@ import errno
 import os
 import secrets
 import socket
+import sys
 from array import array
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.operations import MINION_NONBLOCK, Op
 
+BUFFER_MIN_BYTES = 4608
+"""Linux's SOCK_MIN_SNDBUF, about."""
 ADDRESSES_BYTES = 32
 """Of an accepted connection: the peer's and its own."""
 Done = Callable[[int, int, bytes, "Channel | None"], None]
@@ -138,6 +141,8 @@ class Driver:
                 if program is not None:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
+        if op == Op.SETSOCKOPT and channel is not None and a == socket.SOL_SOCKET:
+            self._buffer_set(channel, b, data)
         waiting = Waiting(op, channel, a, b, c, data, done)
         if op == Op.SOCKET:
             waiting.held = True
@@ -150,6 +155,15 @@ class Driver:
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
         self._put(reqno, waiting)
         return reqno
+
+    @staticmethod
+    def _buffer_set(channel: Channel, name: int, data: bytes) -> None:
+        """What lies in a channel counts as in the socket's own buffers."""
+        value = int.from_bytes(data[:4], sys.byteorder, signed=True)
+        if name == socket.SO_RCVBUF:
+            channel.bound(max(2 * value, BUFFER_MIN_BYTES))
+        elif name == socket.SO_SNDBUF:
+            channel.send_bytes = max(value, BUFFER_MIN_BYTES // 2)
 
     def _put(self, reqno: int, waiting: Waiting) -> None:
         self._waiting[reqno] = waiting
@@ -332,6 +346,7 @@ class Driver:
         if listener is None:  # closed meanwhile
             child.let_go()
             return
+        child.inherit(listener)
         self.counters["accepted"] += 1
         message = abi.ACCEPT.pack(abi.VERSION, 0, addresses[:16], addresses[16:32])
         queue = self._accepts.get(listener.number)
