@@ -15,6 +15,9 @@ class Config:
     """What a connection's send buffer starts with (Linux: 16 kB, and the congestion window)."""
     rcvbuf_first_bytes: int = 64 << 10
     """And its receive buffer: as Linux's first window.  Both double as they are used."""
+    grow_first_bytes: int = 256 << 10
+    """Taken by the reader, or the peer, before they first do: more than a channel holds that
+    nobody reads."""
     connection_min_bytes: int = 8 << 10
     """Of memory, for each connection and direction, however little there is (Linux: a page)."""
     sndbuf_bytes: int = 1 << 20

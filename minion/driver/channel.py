@@ -33,6 +33,11 @@ FILL = bytes(1 << 16)
 SNDBUF_BYTES = 2 << 20
 HELD = b"\0"
 """What lies in a new channel, so that there is something to be left unread (intake.py)."""
+SNDBUF_FIRST_BYTES = 64 << 10
+"""The kernel doubles it.  A reader that does not read is seen before much lies here."""
+GROW_BYTES = 512 << 10
+"""Sent before the channel gets SNDBUF_BYTES: somebody reads."""
+NEVER = 1 << 62
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
@@ -52,10 +57,10 @@ class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_closed", "_eof", "_epoll", "_fill", "_holders", "_holds", "_intake", "_liveness",
-        "_path", "_program", "_reactor", "_rendezvous", "_reset", "accept_room", "fd", "gone",
-        "ident", "idents", "name", "number", "on_detach", "pid", "registered", "renewed",
-        "report", "sock", "state", "wanted",
+        "_closed", "_eof", "_epoll", "_fill", "_grow_in", "_holders", "_holds", "_intake",
+        "_liveness", "_path", "_program", "_reactor", "_rendezvous", "_reset", "accept_room",
+        "bound_bytes", "fd", "gone", "ident", "idents", "name", "number", "on_detach", "pid",
+        "registered", "renewed", "report", "send_bytes", "sock", "state", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +92,9 @@ class Channel:
         self.fd = -1
         self.state = State.UNCONNECTED
         self._fill = 0
+        self._grow_in = NEVER
+        self.bound_bytes = self.send_bytes = NEVER
+        """SO_RCVBUF and SO_SNDBUF, if the program has set them."""
         self._closed = False
         self._epoll = 0
         self.registered = False
@@ -207,7 +215,29 @@ class Channel:
             self._intake = Intake(self.sock)
             if not self._holds:
                 self._intake.hold_nothing()
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
+            self._set_room()
+
+    def _set_room(self) -> None:
+        assert self.sock is not None
+        room = min(SNDBUF_FIRST_BYTES, self.bound_bytes >> 2)
+        self._grow_in = GROW_BYTES if self.bound_bytes == NEVER else NEVER
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+
+    def inherit(self, listener: Channel) -> None:
+        """The buffers of an accepted connection are its listener's."""
+        if listener.bound_bytes != NEVER:
+            self.bound(listener.bound_bytes)
+        if listener.send_bytes != NEVER and self._program is not None:
+            self.hold_nothing()
+            self._program.setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, min(listener.send_bytes >> 1, SNDBUF_BYTES)
+            )
+
+    def bound(self, room_bytes: int) -> None:
+        """SO_RCVBUF was set: what lies here counts too, and there is no more room for it."""
+        self.bound_bytes = room_bytes
+        if self.state == State.OPEN:
+            self._set_room()
 
     def _fill_up(self, program: socket.socket) -> None:
         """As long as these bytes are not read, the program can write nothing."""
@@ -353,7 +383,12 @@ class Channel:
         if sock is None or (self.state != State.OPEN and self.state != State.BROKEN):
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            return sock.send(view)
+            count = sock.send(view)
+            self._grow_in -= count
+            if self._grow_in < 0:
+                self._grow_in = NEVER
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
+            return count
         except BlockingIOError:
             return 0
         except BrokenPipeError:

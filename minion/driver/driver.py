@@ -17,6 +17,7 @@ import errno
 import os
 import secrets
 import socket
+import sys
 from array import array
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.operations import MINION_NONBLOCK, Op
 
+BUFFER_MIN_BYTES = 4608
+"""Linux's SOCK_MIN_SNDBUF, about."""
 ADDRESSES_BYTES = 32
 """Of an accepted connection: the peer's and its own."""
 Done = Callable[[int, int, bytes, "Channel | None"], None]
@@ -44,7 +47,7 @@ PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN)))
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
-SIZES = frozenset((socket.SO_SNDBUF, 32))  # SO_SNDBUFFORCE, which Python does not name
+SO_SNDBUFFORCE = 32  # Python does not name it
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
 
@@ -143,8 +146,8 @@ class Driver:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
             self._copy.settle(channel)
-            if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET and b in SIZES:
-                channel.hold_nothing()
+            if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET:
+                self._buffer_set(channel, b, data)
         waiting = Waiting(op, channel, a, b, c, data, done)
         if op == Op.SOCKET:
             waiting.held = True
@@ -157,6 +160,16 @@ class Driver:
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
         self._put(reqno, waiting)
         return reqno
+
+    @staticmethod
+    def _buffer_set(channel: Channel, name: int, data: bytes) -> None:
+        """What lies in a channel counts as in the socket's own buffers."""
+        value = int.from_bytes(data[:4], sys.byteorder, signed=True)
+        if name == socket.SO_RCVBUF:
+            channel.bound(max(2 * value, BUFFER_MIN_BYTES))
+        elif name in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
+            channel.hold_nothing()
+            channel.send_bytes = max(value, BUFFER_MIN_BYTES // 2)
 
     def _put(self, reqno: int, waiting: Waiting) -> None:
         self._waiting[reqno] = waiting
@@ -339,6 +352,7 @@ class Driver:
         if listener is None:  # closed meanwhile
             child.let_go()
             return
+        child.inherit(listener)
         self.counters["accepted"] += 1
         message = abi.ACCEPT.pack(abi.VERSION, 0, addresses[:16], addresses[16:32])
         queue = self._accepts.get(listener.number)

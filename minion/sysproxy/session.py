@@ -163,9 +163,7 @@ class Session:
 
     def _new_room(self, tcb: Tcb) -> Buffer | None:
         """A buffer to copy into.  None: as much waits as may, or memory is short; we are told."""
-        space = tcb.snd_limit - tcb.snd.charge
-        if space <= 0 or self._memory.free_bytes < self._pool.pressure_bytes:
-            space = self._pool.send_space(tcb)
+        space = self._pool.send_space(tcb)
         if self._hung_up and space < CHUNK_MAX_BYTES:
             space = CHUNK_MAX_BYTES
         if space <= 0:
@@ -206,6 +204,7 @@ class Session:
         tcb = self.sock.tcb
         if tcb is not None and tcb.state in MAY_SEND:
             tcb.write_blocked = True
+            self.sock.push()  # nothing can come that would make a short segment longer
             self._pause()
             return
         # Not open for writing any more: what the program still writes goes nowhere

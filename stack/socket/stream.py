@@ -293,10 +293,7 @@ class StreamSocket:
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND:
             return 0
-        space = tcb.snd_limit - tcb.snd.charge
-        pool = self._net.tcp.pool
-        if space <= 0 or pool.memory.free_bytes < pool.pressure_bytes:
-            space = pool.send_space(tcb)
+        space = self._net.tcp.pool.send_space(tcb)
         if space <= 0:
             tcb.write_blocked = True
             return 0
