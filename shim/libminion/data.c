@@ -353,3 +353,10 @@ int minion_dup3(int fd, int to, int flags)
 {
     return renewed(LIBC(dup3)(fd, to, flags));
 }
+
+/* Its third argument is an int, a pointer or nothing: all go through in a long. */
+int minion_fcntl(int fd, int command, long argument)
+{
+    int result = LIBC(fcntl)(fd, command, argument);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? renewed(result) : result;
+}
