@@ -25,9 +25,10 @@ from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
-from minion.driver.channel import Channel, State
+from minion.driver.channel import Channel
 from minion.driver.liveness import Liveness
 from minion.driver.rendezvous import Rendezvous
+from minion.driver.state import State
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.operations import MINION_NONBLOCK, Op
@@ -208,18 +209,18 @@ class Driver:
             connected, pid,
         )  # fmt: skip
         self.channels[number] = channel
-        self._by_id[channel.ident] = channel
+        self._by_id[channel.program.ident] = channel
         channel.on_detach = self._forget
         self._copy.plug(channel)
         return channel
 
     def _renew(self, channel: Channel) -> None:
         channel.renew(fresh_ident())
-        self._by_id[channel.ident] = channel
+        self._by_id[channel.program.ident] = channel
 
     def _forget(self, channel: Channel) -> None:
         if self.channels.pop(channel.number, None) is not None:
-            for ident in channel.idents:
+            for ident in channel.program.idents:
                 del self._by_id[ident]
         for child, _addresses in self._accepts.pop(channel.number, ()):
             child.let_go()  # notices at once that nobody is there
@@ -365,7 +366,7 @@ class Driver:
             listener.wait_for_room()
 
     def _pass(self, listener: Channel, child: Channel, message: bytes) -> bool:
-        end = child.program_end()
+        end = child.program.sock
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [end.fileno()]))]
         try:
             if listener.sock is not None:

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
+from minion.sysproxy.messages import READ_ON_NS
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.socket.stream import Phase, StreamSocket
@@ -25,9 +26,6 @@ from stack.tcp.tcb import Tcb
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
-READ_ON_NS = 2_000_000_000
-"""How long a program that does not read may let wait what a lost connection had received.  Linux
-keeps it for ever; but until it is out of our hands the program cannot be told of a hang-up."""
 
 
 class SessionServer(Protocol):
