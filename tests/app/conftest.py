@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fixtures import line, plain_user, user_world, world
+from fixtures import plain_user, user_world, world
 
 __all__ = ["build", "plain_user", "user_world", "world"]
 
