@@ -1,7 +1,7 @@
 """python -m bench.stalled: what a new connection moves beside many that stand still.
 
-Both ends are on the minion's loopback, dma copies.  For each number of readers that do not read, the
-megabytes per second of one transfer of 40 MB, the median of three, and of the same without them.
+Both ends are on the minion's loopback, dma copies.  For each number of readers that do not read,
+the megabytes per second of one transfer of 40 MB, median of three, and of the same without them.
 """
 
 from __future__ import annotations

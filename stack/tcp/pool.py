@@ -60,7 +60,7 @@ class Pool:
         return min(limit, max(spare * spare >> self.share_shift, self.minimum_bytes))
 
     def _least(self) -> int:
-        """What everybody may hold; the last half of the reserve is for who holds next to nothing."""
+        """What everybody may hold; half of the reserve is for who holds next to nothing."""
         if self.memory.free_bytes < self.reserve_bytes >> 1:
             return LEAST_BYTES
         return self.minimum_bytes
