@@ -50,6 +50,13 @@ def build(folder: Path) -> Path:
     return program
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 def pin(cpu: int | None) -> list[str]:
     return [] if cpu is None else ["taskset", "-c", str(cpu)]
 
@@ -57,9 +64,7 @@ def pin(cpu: int | None) -> list[str]:
 @contextlib.contextmanager
 def server(program: Path, cpu: int | None) -> Iterator[int]:
     """The workload's server on the host's kernel; yields its port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     command = [*pin(cpu), os.fspath(program), "server", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

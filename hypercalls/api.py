@@ -297,6 +297,10 @@ class Net(Protocol):
     def flush(self) -> None:
         """Tell the device about what was queued since the last flush (one doorbell for many)."""
 
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """Call handler(True) when frames begin to wait for the device, and handler(False), in
+        interrupt context, when none waits any more: who has much to send should wait meanwhile."""
+
     def recv(self) -> Frame | None:
         """The oldest waiting frame, or None.  Never blocks."""
 
@@ -347,6 +351,9 @@ class Copy(Protocol):
     Channels are numbered by the sysproxy client.  All transfers are non-blocking.
     """
 
+    piece_bytes: int
+    """No write shorter than this comes in pieces (see unfinished_ns)."""
+
     def attach(self, chan: int, ready: Callable[[Ready], None]) -> None:
         """Start service on a channel.  ready is called in interrupt context.
 
@@ -366,6 +373,13 @@ class Copy(Protocol):
         """Move at most length bytes of buffer from offset to the program.
 
         The number moved, 0 when its channel is full; RESET or CLOSED when nobody can read them.
+        """
+
+    def unfinished_ns(self, chan: int, length: int) -> int:
+        """How long to wait for the rest of a write that seems to be under way; 0: none seems so.
+
+        Asked after copyins that moved length bytes in all, piece_bytes or more, and found nothing
+        more.
         """
 
     def want(self, chan: int, events: Ready) -> None:

@@ -37,6 +37,10 @@ class Config:
     """RFC 1122, 3.3.2 asks for 60 to 120 s; Linux's 30 s frees memory sooner under loss."""
     reassembly_bytes: int = 1 << 20
     """All fragments of all datagrams; the oldest datagram is given up for a new one."""
+    path_mtu_expires_ns: int = 600 * SECOND
+    """RFC 1191, 6.3: no sooner than 5 minutes, 10 recommended (Linux: ip_rt_mtu_expires)."""
+    path_mtu_min_bytes: int = 552
+    """Linux's ip_rt_min_pmtu; RFC 1191's 68 would be an invitation."""
     icmp_rate_per_s: int = 100
     """ICMP errors sent (RFC 1812, 4.3.2.8)."""
 
@@ -62,16 +66,19 @@ class Config:
     """RFC 6298, 2.5: at least 60 s."""
     retries: int = 15
     """R2 for data (RFC 9293, 3.8.3): Linux's tcp_retries2, at least 100 s in all."""
+    orphan_retries: int = 8
+    """R2 when nobody waits any more: over 100 s (Linux: tcp_orphan_retries)."""
+    orphan_probes: int = 10
+    """Window probes of a connection that nobody waits for, answered or not: 200 s."""
     syn_retries: int = 8
     """R2 for a SYN: 1+2+4+8+16+32+60+60+60 s is over the 3 minutes of MUST-23."""
     synack_retries: int = 5
     delayed_ack_ns: int = 40 * MS
     """RFC 9293, 3.8.6.3: below 500 ms; Linux's 40 ms."""
-    ack_bytes: int = 16384
-    """Received data that is acknowledged at once, however large segments may be: with the 64 kB of
-    loopback "every second segment" would mean to wait for the timer each time."""
+    delayed_ack_max_ns: int = 200 * MS
+    """The last step of a handshake, where data is to carry it (Linux: TCP_DELACK_MAX)."""
     cork_ns: int = 200 * MS
-    """How long TCP_CORK may hold back a part of a segment (tcp(7))."""
+    """How long TCP_CORK or MSG_MORE may hold back a part of a segment (tcp(7))."""
     persist_min_ns: int = 200 * MS
     persist_max_ns: int = 60 * SECOND
     msl_ns: int = 30 * SECOND
@@ -93,8 +100,8 @@ class Config:
     port_first: int = 32768
     port_last: int = 60999
     """Ephemeral ports: Linux's default range."""
-    repeat_ack_ns: int = 100 * MS
-    """Between answers to unacceptable segments without text: ends that disagree must not answer
-    each other's acknowledgements for ever (Linux: tcp_invalid_ratelimit, 500 ms)."""
-    challenge_ack_per_s: int = 100
-    """RFC 5961, section 7."""
+    oow_ack_ns: int = 500 * MS
+    """Between two answers of one connection to what cannot belong to it: ends that disagree must
+    not answer each other's acknowledgements for ever (Linux: tcp_invalid_ratelimit)."""
+    challenge_ack_per_s: int = 1000
+    """All connections together, on average (RFC 5961, section 7; Linux's was 1,000)."""

@@ -18,7 +18,7 @@ from stack.wire.ipv4 import Ipv4
 def connection_defaults(config: Config) -> dict[str, int]:
     """What the options of a connection are before anybody sets them, by attribute of the Tcb."""
     return {
-        "nodelay": 0, "cork": 0, "keepalive": 0, "user_mss": 0, "mss": 536, "tos": 0,
+        "nodelay": 0, "cork": 0, "pingpong": 0, "keepalive": 0, "user_mss": 0, "mss": 536, "tos": 0,
         "user_timeout_ns": 0, "ttl": config.ttl,
         "sndbuf_bytes": config.sndbuf_bytes, "rcvbuf_bytes": config.rcvbuf_bytes,
         "keep_idle_ns": config.keepalive_idle_ns,
@@ -45,7 +45,7 @@ class Netstack:
         for number, net in enumerate(hyper.nets):
             interface = EthernetInterface(
                 f"eth{number}", net, hyper, self.config, self.callouts, self.ip.input,
-                self.tcp.output.flush, self._neighbour_unreachable,
+                self.tcp.output.flush, self._neighbour_unreachable, self.tcp.room,
             )  # fmt: skip
             self.ethernet.append(interface)
             self.ip.add_interface(interface)
@@ -75,8 +75,9 @@ class Netstack:
         tcp = self.tcp
         merged: dict[str, int] = {}
         for part in (
-            tcp.segments.counters, tcp.output.counters, tcp.opener.counters, tcp.timers.counters,
-            tcp.connections.counters, tcp.segments.data.counters,
+            tcp.segments.counters, tcp.segments.challenges.counters, tcp.segments.data.counters,
+            tcp.output.counters, tcp.opener.counters, tcp.timers.counters,
+            tcp.connections.counters,
         ):  # fmt: skip
             merged |= part
         merged["connections"] = len(tcp.connections.table)

@@ -8,6 +8,7 @@ from typing import Final
 from hypercalls.api import Buffer, Memory, Ready
 from hypercalls.bare.intr import Interrupts
 from hypercalls.bare.machine import DMA, DMA_IRQ, Machine
+from hypercalls.common.pieces import PIECE_BYTES, unfinished_ns
 
 COMMAND: Final = DMA
 REQUEST: Final = DMA + 0x08
@@ -29,6 +30,8 @@ READY: Final = [Ready(n) for n in range(8)]
 
 class DmaCopy:
     """api.Copy.  The command block stays in place; the doorbell's store runs it."""
+
+    piece_bytes = PIECE_BYTES
 
     def __init__(self, machine: Machine, memory: Memory, interrupts: Interrupts) -> None:
         block = memory.alloc(BLOCK)
@@ -68,6 +71,9 @@ class DmaCopy:
         u32[index + 4] = length
         self._doorbell(self._block_addr)
         return self._s32[index + 5]
+
+    def unfinished_ns(self, _chan: int, length: int) -> int:
+        return unfinished_ns(length)
 
     def want(self, chan: int, events: Ready) -> None:
         self._command(WANT, chan, int(events))

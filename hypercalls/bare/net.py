@@ -5,7 +5,8 @@ group per frame, their links written once at boot.  The first descriptor of a gr
 slot, where virtio_net_hdr and the frame's header are written; the others point straight into the
 payload's buffers.  `send` only fills descriptors, `flush` publishes them and rings once, and then
 takes back what the device is done with; until then the payload's references are held.  A payload of
-more slices than a group has descriptors is copied together.
+more slices than a group has descriptors is copied together.  When the ring is full frames wait, in
+order, until the device's transmit interrupt, which is off otherwise.
 
 Reception: every descriptor is one buffer large enough for a 64 KiB super-segment.  The frame handed
 out by `recv` is put back into the ring by the next `recv`, unless it was kept.  Keeping a short
@@ -15,6 +16,7 @@ The receive interrupt is off while the driver polls and comes on when it finds n
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Final
@@ -56,6 +58,12 @@ BUFFER: Final = HEADER.size + 14 + 65535
 """5.1.6.3.1: 65,562 bytes with the legacy byte; what a 64 KiB super-segment needs."""
 COPYBREAK: Final = 16384
 """Longest frame that keep copies: 1 us, where a new buffer would cost half of that and 68 KiB."""
+
+
+Waiting = tuple[bytes, tuple[Slice, ...], int, int, int]
+"""The arguments of a send."""
+WAITING_MAX: Final = 16384
+"""Frames that wait for the device, as in the queue of an interface: bursts, but not for ever."""
 
 
 class RxFrame:
@@ -119,6 +127,9 @@ class VirtioNet:
         self._free = list(range(frames))
         self._held: list[object] = [None] * frames
         self._queued = False
+        self._waiting: deque[Waiting] = deque()
+        self._refilling = False
+        self._full: Callable[[bool], None] = lambda _full: None
         ring.silence(True)
 
     def send(
@@ -129,10 +140,10 @@ class VirtioNet:
         csum_offset: int = 0,
         gso_size: int = 0,
     ) -> None:
-        if not self._free:
+        if not self._free or self._waiting:
             self.flush()
-            if not self._free:
-                self.counters["tx_dropped"] += 1
+            if not self._free or self._waiting:
+                self._wait((header, tuple(payload), csum_start, csum_offset, gso_size))
                 return
         length = len(header)
         if length > SLOT_HEADER or len(payload) >= GROUP:
@@ -194,6 +205,30 @@ class VirtioNet:
             end += length
         self.send(header[:split], ((buffer, 0, total),), csum_start, csum_offset, gso_size)
 
+    def _wait(self, frame: Waiting) -> None:
+        """The device takes no more at the moment: it tells when it does, and `flush` goes on."""
+        if len(self._waiting) >= WAITING_MAX:
+            self.counters["tx_dropped"] += 1
+            return
+        self._waiting.append(frame)
+        if len(self._waiting) == 1 and not self._refilling:
+            self._tx.silence(False)
+            self._full(True)
+
+    def _refill(self) -> None:
+        """Move frames that wait into the ring, as long as the device takes them."""
+        self._refilling = True
+        while self._waiting and self._free:
+            waiting, self._waiting = self._waiting, deque()
+            while waiting and self._free:
+                self.send(*waiting.popleft())
+            self._waiting = waiting
+            self.flush()
+        self._refilling = False
+        if not self._waiting:
+            self._tx.silence(True)
+            self._full(False)
+
     def flush(self) -> None:
         tx = self._tx
         if self._queued:
@@ -211,6 +246,11 @@ class VirtioNet:
             held[group] = None
             free.append(group)
         tx.next_used = used & 0xFFFF
+        if self._waiting and not self._refilling:
+            self._refill()
+
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        self._full = handler
 
     # -- reception
 
@@ -297,5 +337,7 @@ class VirtioNet:
     def _interrupt(self) -> None:
         self._device.acknowledge()
         self._rx.silence(True)
+        if self._waiting:
+            self.flush()
         if self._on_receive is not None:
             self._on_receive()

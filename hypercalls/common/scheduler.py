@@ -148,7 +148,9 @@ class Scheduler:
         while rounds < ROUNDS:
             rounds += 1
             interrupted = deliver() if signals.mip else False
+            worked = False
             if softints:
+                worked = True
                 for _ in range(len(softints)):
                     softint = softints.popleft()
                     softint.pending = False
@@ -163,8 +165,8 @@ class Scheduler:
                 if self._paused:
                     self._paused = False
                     return True
-            elif not interrupted:
-                return False
+            elif not interrupted and not (worked and signals.mip):
+                return False  # what a softint does may raise an interrupt within this very call
         return True
 
     def _step(self, task: Task) -> None:

@@ -12,6 +12,7 @@ from errno import ECONNRESET, EMSGSIZE, ENOBUFS
 from typing import Final
 
 from hypercalls.api import CLOSED, EOF, RESET, Buffer, Ready
+from hypercalls.common.pieces import PIECE_BYTES, unfinished_ns
 from hypercalls.host.interest import Interest
 from hypercalls.host.reactor import ERR, HUP, Reactor
 from hypercalls.host.reactor import IN as READABLE
@@ -144,6 +145,8 @@ class Channel:
 class SocketCopy:
     """api.Copy; `plug` gives a channel number its socket, before or after attach."""
 
+    piece_bytes = PIECE_BYTES
+
     def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._channels: dict[int, Channel] = {}
@@ -162,6 +165,9 @@ class SocketCopy:
     def copyout(self, chan: int, buffer: Buffer, offset: int, length: int) -> int:
         channel = self._attached(chan)
         return CLOSED if channel is None else channel.send(window(buffer, offset, length))
+
+    def unfinished_ns(self, _chan: int, length: int) -> int:
+        return unfinished_ns(length)
 
     def want(self, chan: int, events: Ready) -> None:
         channel = self._attached(chan)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from hypercalls.api import CLOSED, EOF, RESET, Buffer, Ready
+from hypercalls.common.pieces import PIECE_BYTES, unfinished_ns
 
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
@@ -183,6 +184,8 @@ class SimChannel:
 class SimCopy:
     """api.Copy; `plug` makes a channel for a program, before or after attach."""
 
+    piece_bytes = PIECE_BYTES
+
     def __init__(self, post: Callable[[Callable[[], None]], None]) -> None:
         self._post = post
         self._channels: dict[int, SimChannel] = {}
@@ -209,6 +212,9 @@ class SimCopy:
     def copyout(self, chan: int, buffer: Buffer, offset: int, length: int) -> int:
         channel = self._attached(chan)
         return CLOSED if channel is None else channel.send(window(buffer, offset, length))
+
+    def unfinished_ns(self, _chan: int, length: int) -> int:
+        return unfinished_ns(length)
 
     def want(self, chan: int, events: Ready) -> None:
         channel = self._attached(chan)

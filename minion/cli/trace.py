@@ -163,6 +163,7 @@ class TracedPort:
         self.rx_buffer = port.rx_buffer
         self.rx_done = port.rx_done
         self.on_rx_space = port.on_rx_space
+        self.tx_hold, self.tx_ready = port.tx_hold, port.tx_ready
 
     def rx_commit(self, length: int) -> None:
         buffer = self._port.rx_buffer()

@@ -35,6 +35,7 @@ class VirtioNet:
     """The device; it is also the NicPort of its netdev."""
 
     device_id = 1
+    modern = True
     features = (
         CSUM | GUEST_CSUM | MTU | MAC | GUEST_TSO4 | GUEST_TSO6 | HOST_TSO4 | HOST_TSO6 | STATUS
     )
@@ -61,6 +62,7 @@ class VirtioNet:
         self._buffer: memoryview | None = None
         self._chain: list[memoryview] = []
         self._starved = False
+        self._tx_held = False
         self._rx_space: Callable[[], None] | None = None
         netdev.attach(self)
 
@@ -107,7 +109,7 @@ class VirtioNet:
         packets = 0
         total = 0
         try:
-            while (head := take()) >= 0:
+            while not self._tx_held and (head := take()) >= 0:
                 frame = readable(head)
                 length = 0
                 for view in frame:
@@ -128,7 +130,16 @@ class VirtioNet:
                 self._netdev.flush()
             self.mmio.interrupt(tx)
 
-    # -- reception: netdev.api.NicPort
+    # -- netdev.api.NicPort
+
+    def tx_hold(self) -> None:
+        self._tx_held = True
+
+    def tx_ready(self) -> None:
+        if self._tx_held:
+            self._tx_held = False
+            if self._tx.ready and self.mmio.live:
+                self._transmit()
 
     def rx_buffer(self) -> memoryview | None:
         if self._buffer is not None:

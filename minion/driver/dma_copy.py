@@ -28,6 +28,9 @@ class DmaCopyEngine:
     def failed(self, channel: Channel, _now: bool) -> None:
         channel.failed()
 
+    def settle(self, _channel: Channel) -> None:
+        """The server copies it in itself."""
+
     def refuse(self, chan: int) -> None:
         self._dma.plug(chan, Refused())
         self._dma.request(chan, Ready.IN)

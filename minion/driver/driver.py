@@ -47,6 +47,7 @@ PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN)))
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
+SIZES = frozenset((socket.SO_SNDBUF, 32))  # SO_SNDBUFFORCE, which Python does not name
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
 
@@ -87,6 +88,9 @@ class CopyEngine(Protocol):
 
     def failed(self, channel: Channel, now: bool) -> None:
         """Channel.failed; after the data that was received before, or now."""
+
+    def settle(self, channel: Channel) -> None:
+        """Send on what the program wrote before the request that follows, as far as credit goes."""
 
     def refuse(self, chan: int) -> None:
         """No descriptor could be had for an accepted connection: it is to be reset."""
@@ -141,8 +145,11 @@ class Driver:
                 if program is not None:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
-        if op == Op.SETSOCKOPT and channel is not None and a == socket.SOL_SOCKET:
-            self._buffer_set(channel, b, data)
+            self._copy.settle(channel)
+            if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET:
+                self._buffer_set(channel, b, data)
+                if b in SIZES:
+                    channel.hold_nothing()
         waiting = Waiting(op, channel, a, b, c, data, done)
         if op == Op.SOCKET:
             waiting.held = True

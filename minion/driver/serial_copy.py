@@ -18,7 +18,7 @@ from hypercalls.host.reactor import Reactor
 from minion.driver.channel import Channel, State
 from minion.line.link import Link
 from minion.sysproxy import messages
-from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
+from minion.sysproxy.messages import COPY_MAX, CREDIT, MORE, NOTE, Note
 from minion.sysproxy.session import READ_ON_NS
 
 READY = [Ready(number) for number in range(4)]
@@ -95,6 +95,16 @@ class SerialCopyEngine:
 
         self._reactor.call_at(time.monotonic_ns() + READ_ON_NS, look)
 
+    def settle(self, channel: Channel) -> None:
+        pump = self._pumps.get(channel.number)
+        if pump is None or not pump.attached:
+            return
+        while pump.credit and not pump.told and channel.readable_bytes:
+            credit = pump.credit
+            self._pull(pump)
+            if pump.credit == credit:
+                break  # the line is congested
+
     def refuse(self, chan: int) -> None:
         self._note(Note.COPYIN, chan, RESET)
 
@@ -165,15 +175,18 @@ class SerialCopyEngine:
                     pump.parked = True
                     self._parked.append(pump)
                 break
-            count = channel.recv_into(self._scratch[: min(pump.credit or 1, COPY_MAX)])
+            room = min(pump.credit or 1, COPY_MAX)
+            count = channel.recv_into(self._scratch[:room])
             if count < 0:
                 self._end(pump, count)
                 break
             if not count:
                 return
             pump.credit -= count
-            self._note(Note.COPYIN, channel.number, 0, bytes(self._scratch[:count]))
+            more = MORE if count == room and channel.readable_bytes else 0
+            self._note(Note.COPYIN, channel.number, more, bytes(self._scratch[:count]))
             if not channel.gone and pump.credit:
+                channel.look_again()
                 return
         self._want(pump)
 

@@ -33,6 +33,13 @@ class NicPort(Protocol):
     def rx_done(self) -> None:
         """Interrupt the guest for what was committed since the last rx_done."""
 
+    def tx_hold(self) -> None:
+        """Hand over no more frames until tx_ready: they wait in the guest's ring, and its driver
+        for room there.  In transmit: from the next frame on."""
+
+    def tx_ready(self) -> None:
+        """Frames are taken again; those that waited are handed over before this returns."""
+
     def on_rx_space(self, handler: Callable[[], None]) -> None:
         """Call handler when there are buffers again after rx_buffer returned None."""
 

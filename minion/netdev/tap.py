@@ -22,6 +22,10 @@ TUN_F_CSUM, TUN_F_TSO4 = 0x01, 0x02
 VNET_BYTES = 12
 NAME_MAX = 15
 BATCH_MAX = 64
+UNREAD_MAX = 256
+"""Frames sent ahead of what the host answers: its queue to us holds 1,000; each may cause two."""
+QUEUE_FRAMES = 10_000
+"""That queue in an interface of our own making: for bursts of the host's."""
 FULL_BATCHES = 4
 """So many full batches in a row make the next ones larger; trying costs a vain system call."""
 
@@ -41,6 +45,9 @@ class TapNetdev:
         self._limit = 1
         self._full = 0
         self._reading = True
+        self._unread = 0
+        """Frames sent since everything the host had to say was read, less those read since."""
+        self._held = False
         self.name = name
         exists = os.path.exists(f"/sys/class/net/{name}")
         self._fd = open_tap(name)
@@ -59,7 +66,7 @@ class TapNetdev:
     def _readable(self, _events: int) -> None:
         """Read a batch; its size follows the load, so that one frame costs one system call."""
         port, fd = self._port, self._fd
-        limit = self._limit
+        limit = BATCH_MAX if self._held else self._limit
         count = 0
         try:
             while count < limit:
@@ -75,11 +82,15 @@ class TapNetdev:
                     self._full = 0
                     self._limit = min(limit * 2, BATCH_MAX)
         except BlockingIOError:
-            self._full = 0
+            self._full = self._unread = 0
             self._limit = max(1, count)
         if count:
             self.counters["rx"] += count
+            self._unread -= count
             port.rx_done()
+        if self._held and self._unread < UNREAD_MAX // 2:
+            self._held = False
+            port.tx_ready()
 
     def _stall(self) -> None:
         """No guest buffers: the interface's queue fills, and then drops, as on a real NIC."""
@@ -96,8 +107,24 @@ class TapNetdev:
         try:
             os.writev(self._fd, frame)
             self.counters["tx"] += 1
+            self._unread += 1
+            if self._unread >= UNREAD_MAX and not self._held:
+                self._hold()
         except OSError:
             self.counters["tx_dropped"] += 1  # down, full, or a frame that makes no sense
+
+    def _hold(self) -> None:
+        """Hear the host out before saying more, or its answers overrun its queue.
+
+        It may have nothing to say, so the look at its queue does not wait for an event.
+        """
+        self._held = True
+        self._port.tx_hold()
+        self._reactor.call_at(0, self._look)
+
+    def _look(self) -> None:
+        if self._held and self._reading:
+            self._readable(0)
 
     def flush(self) -> None:
         """Every frame is its own system call."""
@@ -143,6 +170,6 @@ def address_interface(name: str, address: str, prefix: int) -> None:
         with IPRoute() as route:
             index = route.link_lookup(ifname=name)[0]
             route.addr("add", index=index, address=address, prefixlen=prefix)
-            route.link("set", index=index, state="up")
+            route.link("set", index=index, state="up", txqlen=QUEUE_FRAMES)
     except NetlinkError as error:
         raise OSError(error.code, f"tap: cannot address {name}: {error.args[-1]}") from None

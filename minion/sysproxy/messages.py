@@ -24,6 +24,10 @@ CREDIT: Final = 8 * COPY_MAX
 """Payload bytes that may be under way per socket and direction (--copy serial)."""
 
 
+MORE: Final = 1
+"""In a COPYIN's a."""
+
+
 class Note(IntEnum):
     CONNECTED = 1
     """To the driver: the connection of chan is open; the channel may carry data."""
@@ -37,7 +41,8 @@ class Note(IntEnum):
     ATTACH = 5
     """Serial copies, to the driver: start reading chan."""
     COPYIN = 6
-    """To the server: data that the program wrote; a < 0: EOF, RESET or CLOSED (api.Copy)."""
+    """To the server: data that the program wrote; a < 0: EOF, RESET or CLOSED (api.Copy); MORE: the
+    program has written more already."""
     COPYOUT = 7
     """To the driver: data for the program; a is 1 after the last of it."""
     CREDIT = 8

@@ -13,11 +13,15 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from hypercalls.api import CLOSED, EOF, RESET, Buffer, Ready
 from minion.line.link import Link
 from minion.sysproxy import messages
-from minion.sysproxy.messages import COPY_MAX, CREDIT, NOTE, Note
+from minion.sysproxy.messages import COPY_MAX, CREDIT, MORE, NOTE, Note
+
+LINE_NS: Final = 200_000_000
+"""What the driver has is to come, but the line may be slow."""
 
 READY = [Ready(number) for number in range(8)]
 IN, OUT = int(Ready.IN), int(Ready.OUT)
@@ -25,7 +29,8 @@ IN, OUT = int(Ready.IN), int(Ready.OUT)
 
 class Channel:
     __slots__ = (
-        "credit", "end", "number", "owed", "parked", "queue", "queued_bytes", "ready", "wanted",
+        "credit", "end", "more", "number", "owed", "parked", "queue", "queued_bytes", "ready",
+        "wanted",
     )  # fmt: skip
 
     def __init__(self, number: int, ready: Callable[[Ready], None]) -> None:
@@ -38,6 +43,8 @@ class Channel:
         self.credit = CREDIT
         self.owed = 0
         """Credit that the driver is still to be given."""
+        self.more = False
+        """The driver has more of what the program wrote."""
         self.wanted = IN
         self.parked = False
         """Waits for room on the line."""
@@ -45,6 +52,8 @@ class Channel:
 
 class SerialCopy:
     """api.Copy."""
+
+    piece_bytes = 1  # a frame may be as short as the credit that was left
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -81,6 +90,7 @@ class SerialCopy:
             self.counters["copyin_frames"] += 1
             channel.queue.append(memoryview(data))
             channel.queued_bytes += len(data)
+            channel.more = a == MORE
             if channel.queued_bytes > CREDIT:
                 a = RESET  # the driver does not keep to its credit
         if a in (EOF, RESET, CLOSED):
@@ -154,6 +164,10 @@ class SerialCopy:
         if moved < length:
             channel.wanted |= OUT
         return moved
+
+    def unfinished_ns(self, chan: int, _length: int) -> int:
+        channel = self._channels.get(chan)
+        return LINE_NS if channel is not None and channel.more else 0
 
     def want(self, chan: int, events: Ready) -> None:
         channel = self._channels.get(chan)

@@ -102,6 +102,7 @@ class Server:
             Op.SHUTDOWN: self._shutdown,
             Op.IOCTL: self._ioctl,
             Op.ERROR: self._error,
+            Op.MORE: self._more,
         }
 
     # -- messages from the line
@@ -266,6 +267,10 @@ class Server:
         else:
             raise OSError(25, "no such ioctl")  # ENOTTY
         return 0, 0, value.to_bytes(4, "little")
+
+    def _more(self, session: Session, length: int, _b: int, _c: int, _data: bytes) -> Reply:
+        session.more(max(0, length))
+        return OK
 
     def _error(self, session: Session, _a: int, _b: int, _c: int, _data: bytes) -> Reply:
         """SO_ERROR, and what became of the socket (enum minion_fate)."""

@@ -21,6 +21,7 @@ from stack.netstack import Netstack
 from stack.socket.stream import Phase, StreamSocket
 from stack.tcp.buffers import ReceiveQueue
 from stack.tcp.state import MAY_SEND
+from stack.tcp.tcb import Tcb
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
@@ -53,29 +54,9 @@ class Session:
     """One channel and its socket; a stack.socket.stream.User."""
 
     __slots__ = (
-        "_blocked_out",
-        "_broken",
-        "_copy",
-        "_end_sent",
-        "_fill",
-        "_hung_up",
-        "_memory",
-        "_paused_in",
-        "_pool",
-        "_room",
-        "_room_bytes",
-        "_size",
-        "attached",
-        "chan",
-        "eof_in",
-        "failed",
-        "held",
-        "outcome",
-        "released",
-        "server",
-        "sock",
-        "used",
-        "waiters",
+        "_blocked_out", "_broken", "_copy", "_edge", "_end_sent", "_fill", "_hung_up", "_memory",
+        "_paused_in", "_piece_bytes", "_pool", "_room", "_room_bytes", "_size", "attached", "chan",
+        "eof_in", "failed", "held", "outcome", "released", "server", "sock", "used", "waiters",
     )  # fmt: skip
 
     def __init__(self, server: SessionServer, chan: int, sock: StreamSocket | None) -> None:
@@ -83,6 +64,7 @@ class Session:
         self.chan = chan
         self.sock = sock if sock is not None else StreamSocket(server.net, self)
         self._copy = server.copy
+        self._piece_bytes = server.copy.piece_bytes
         self._memory = server.net.hyper.memory
         self._pool = server.net.tcp.pool
         self._size = 0
@@ -90,6 +72,8 @@ class Session:
         self._room: Buffer | None = None
         self._room_bytes = CHUNK_MIN_BYTES
         self._fill = 0
+        self._edge = False
+        """The last bytes written ended where a buffer did: they may not be the end of a write."""
         self._paused_in = False
         self._blocked_out = False
         self._end_sent = False
@@ -120,7 +104,7 @@ class Session:
         if self.used:
             self._room = None
             self._blocked_out = self._paused_in = self._end_sent = self._broken = False
-            self.eof_in = self.failed = False
+            self.eof_in = self.failed = self._edge = False
             self.attach()
         self.used = True
 
@@ -129,6 +113,7 @@ class Session:
     def pump_in(self) -> None:
         """Take what the program has written, as far as buffers allow."""
         sock, copyin, chan = self.sock, self._copy.copyin, self.chan
+        burst = 0
         while not self.released:
             if self.eof_in:
                 self._drained(copyin)  # the only news can be that it was closed
@@ -143,44 +128,70 @@ class Session:
                 return
             room = self._room
             if room is None:
-                space = self._pool.send_space(tcb)
-                if self._hung_up and space < CHUNK_MAX_BYTES:
-                    space = CHUNK_MAX_BYTES
-                if space <= 0:
-                    self._no_space()
-                    return
-                # Several make up the limit, or nothing could be written while one is under way
-                size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, tcb.snd_limit >> 2)))
-                room = self._memory.alloc(size)
-                if room is None and size > CHUNK_MIN_BYTES:
-                    size = CHUNK_MIN_BYTES  # small ones are found when there is no large one
-                    room = self._memory.alloc(size)
-                self._room = room
-                self._fill = 0
+                room = self._new_room(tcb)
                 if room is None:
-                    self._pause()
-                    self.server.work.retry_later(self)
+                    if self._edge:
+                        self._push(burst)
                     return
-                self._size = size
             fill = self._fill
             want = self._size - fill
             count = copyin(chan, room, fill, want)
             if count > 0:
-                sock.write(room, fill, count)
-                self._fill = fill = fill + count
-                if fill == self._size:
+                burst += count
+                # The edge of a buffer is no end: what the program wrote may go on behind it
+                self._edge = count == want or (
+                    burst >= self._piece_bytes and self._copy.unfinished_ns(chan, burst) > 0
+                )
+                sock.write(room, fill, count, self._edge)
+                self._fill = fill + count
+                if fill + count == self._size:
                     self._room = None
                     self._room_bytes = min(self._room_bytes * 4, CHUNK_MAX_BYTES)
-                elif count < want and not self._hung_up:
-                    if fill > CHUNK_MIN_BYTES:
-                        # Bulk has paused: the rest of a large buffer is not worth pinning
-                        self._room = None
-                        self._room_bytes = max(CHUNK_MIN_BYTES, self._room_bytes // 2)
-                    return
-            elif count == 0:
-                return
-            else:
+            elif count < 0:
                 self._program_ended(count)
+                continue
+            if count < want:
+                if count and self._hung_up:
+                    continue  # until it ends: no event will tell of more
+                if self._edge:
+                    self._push(burst)
+                if count and self._fill > CHUNK_MIN_BYTES:
+                    # Bulk has paused: the rest of a large buffer is not worth pinning
+                    self._room = None
+                    self._room_bytes = max(CHUNK_MIN_BYTES, self._room_bytes // 2)
+                return
+
+    def _new_room(self, tcb: Tcb) -> Buffer | None:
+        """A buffer to copy into.  None: as much waits as may, or memory is short; we are told."""
+        space = self._pool.send_space(tcb)
+        if self._hung_up and space < CHUNK_MAX_BYTES:
+            space = CHUNK_MAX_BYTES
+        if space <= 0:
+            self._no_space()
+            return None
+        # Several make up the limit, or nothing could be written while one is under way
+        size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, tcb.snd_limit >> 2)))
+        room = self._memory.alloc(size)
+        if room is None and size > CHUNK_MIN_BYTES:
+            size = CHUNK_MIN_BYTES  # small ones are found when there is no large one
+            room = self._memory.alloc(size)
+        self._room = room
+        self._fill = 0
+        self._size = size
+        if room is None:
+            self._pause()
+            self.server.work.retry_later(self)
+        return room
+
+    def _push(self, burst: int) -> None:
+        """Nothing more is there: what was held back at an edge goes, now or, in a write, soon."""
+        self._edge = False
+        self.sock.push_within(self._copy.unfinished_ns(self.chan, burst))
+
+    def more(self, length: int) -> None:
+        """The program is about to write length bytes with MSG_MORE."""
+        self.pump_in()
+        self.sock.more(length)
 
     def _drained(self, copyin: Callable[[int, Buffer, int, int], int]) -> bool:
         """Nothing a program writes before it is connected counts; but its close does."""

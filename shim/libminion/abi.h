@@ -49,6 +49,7 @@ enum minion_op {
                              * comes when it has ended; closing the connection ends it.
                                                                    -> its exit status as a shell shows it,
                                                                       or an error with a line of text */
+    MINION_MORE = 18,       /* bytes: so many will be written next with MSG_MORE           -> 0 */
 };
 
 enum {                       /* flags of MINION_CONNECT */

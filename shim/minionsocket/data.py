@@ -20,6 +20,18 @@ _LOSS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _sendfile = socket.socket.sendfile
 
 
+def _announce(self: socket.socket, flags: int, *data: Buffer) -> None:
+    """MSG_MORE has no place in the channel: the minion is told beforehand."""
+    if flags & socket.MSG_MORE:
+        lib.minion_more(self.fileno(), sum(memoryview(piece).nbytes for piece in data))
+
+
+def _written(self: socket.socket, flags: int, count: int, *data: Buffer) -> int:
+    if flags & socket.MSG_MORE and count != sum(memoryview(piece).nbytes for piece in data):
+        lib.minion_more(self.fileno(), 0)
+    return count
+
+
 def _refuse(self: socket.socket, flags: int) -> None:
     """What is not asked of the kernel."""
     if flags & socket.MSG_OOB and is_ours(self):
@@ -116,14 +128,16 @@ def recvmsg_into(
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
     _refuse(self, flags)
+    _announce(self, flags, data)
     try:
-        return _Base.send(self, data, flags)
+        return _written(self, flags, _Base.send(self, data, flags), data)
     except OSError as seen:
         _lost_writing(self, seen)
 
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
     _refuse(self, flags)
+    _announce(self, flags, data)
     try:
         return _Base.sendall(self, data, flags)
     except OSError as seen:
@@ -150,7 +164,9 @@ def sendmsg(
     _refuse(self, flags)
     try:
         if is_ours(self):  # neither an address nor ancillary data goes over TCP
-            return _Base.sendmsg(self, buffers, (), flags)
+            buffers = list(buffers)
+            _announce(self, flags, *buffers)
+            return _written(self, flags, _Base.sendmsg(self, buffers, (), flags), *buffers)
         return _Base.sendmsg(self, buffers, ancdata, flags, address)  # type: ignore[arg-type]  # C checks
     except OSError as seen:
         _lost_writing(self, seen)

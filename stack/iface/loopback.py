@@ -54,6 +54,7 @@ class LoopbackInterface:
         self.mtu_bytes = MTU_BYTES
         self.gso_max_bytes = 0
         self.csum_offload = True
+        self.full = False
         self.counters = {"rx": 0, "tx": 0, "rx_bad": 0, "dropped": 0}
         self._memory = hyper.memory
         self._clock = hyper.clock

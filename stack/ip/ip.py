@@ -10,6 +10,7 @@ from stack.callout import Callouts
 from stack.config import Config
 from stack.iface.interface import Interface
 from stack.iface.loopback import LoopbackFrame, LoopbackInterface
+from stack.ip.pmtu import PathMtus
 from stack.ip.reassembly import Reassembly
 from stack.ip.routes import Route, Routes
 from stack.wire import WireError, ipv4
@@ -31,16 +32,19 @@ Unknown = Callable[[Ipv4, memoryview], None]
 class Path:
     """How packets reach one destination; a connection keeps one and asks again when it is stale."""
 
-    __slots__ = ("generation", "interface", "mtu_bytes", "next_hop", "src")
+    __slots__ = ("dont_fragment", "generation", "interface", "mtu_bytes", "next_hop", "src")
 
     def __init__(
-        self, interface: Interface, next_hop: int, src: int, mtu_bytes: int, generation: int
-    ) -> None:
+        self, interface: Interface, next_hop: int, src: int, mtu_bytes: int, generation: int,
+        dont_fragment: bool = True,
+    ) -> None:  # fmt: skip
         self.interface = interface
         self.next_hop = next_hop
         self.src = src
         self.mtu_bytes = mtu_bytes
         self.generation = generation
+        self.dont_fragment = dont_fragment
+        """RFC 1191; False: the path's MTU is smaller than is believed."""
 
 
 class Ip:
@@ -57,7 +61,7 @@ class Ip:
         self._memory = hyper.memory
         self._local: set[int] = set()
         self._not_senders: set[int] = {0xFFFFFFFF}
-        self._path_mtu: dict[int, int] = {}
+        self.path_mtus = PathMtus(config, callouts, self._changed)
         self._ident = int.from_bytes(hyper.random.getrandom(2), "big")
 
     # -- addresses and paths
@@ -98,17 +102,12 @@ class Ip:
             self.counters["no_route"] += 1
             raise OSError(ENETUNREACH, "no route to host")
         interface = route.interface
-        mtu = min(interface.mtu_bytes, self._path_mtu.get(dst, interface.mtu_bytes))
-        return Path(interface, route.next_hop(dst), src or interface.address, mtu, generation)
-
-    def reduce_mtu(self, dst: int, mtu_bytes: int) -> int:
-        """Remember a smaller path MTU (RFC 1191); at least 576.  Returns what is used now."""
-        if len(self._path_mtu) >= 4096:
-            self._path_mtu.clear()
-        current = self._path_mtu.get(dst, 65535)
-        self._path_mtu[dst] = reduced = max(576, min(current, mtu_bytes))
-        self.routes.generation += 1
-        return reduced
+        mtu, dont_fragment = interface.mtu_bytes, True
+        known = self.path_mtus.get(dst)
+        if known is not None and known.mtu_bytes < mtu:
+            mtu, dont_fragment = known.mtu_bytes, not known.fragment
+        next_hop, src = route.next_hop(dst), src or interface.address
+        return Path(interface, next_hop, src, mtu, generation, dont_fragment)
 
     # -- input
 
@@ -195,7 +194,7 @@ class Ip:
             raise OSError(EMSGSIZE, "packet too long")
         self.counters["out"] += 1
         fragment, ident = 0, 0
-        if protocol == ipv4.TCP:
+        if protocol == ipv4.TCP and path.dont_fragment:
             fragment = DONT_FRAGMENT  # RFC 1191; the ident then means nothing (RFC 6864)
         else:
             ident = self._ident = self._ident + 1 & 0xFFFF

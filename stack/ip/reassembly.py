@@ -7,6 +7,8 @@ fragments in good faith.  Memory is bounded in bytes over all datagrams, and tim
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+
 from stack.callout import Callout, Callouts
 from stack.config import Config
 from stack.wire.ipv4 import MORE_FRAGMENTS, OFFSET, Ipv4
@@ -15,10 +17,12 @@ Key = tuple[int, int, int, int]
 
 
 class Partial:
-    __slots__ = ("callout", "fragments", "size", "total")
+    __slots__ = ("callout", "fragments", "size", "starts", "total")
 
     def __init__(self) -> None:
         self.fragments: dict[int, bytes] = {}
+        self.starts: list[int] = []
+        """Its keys, sorted: a fragment can only overlap its neighbours there."""
         self.total: int | None = None
         self.size = 0
         self.callout: Callout | None = None
@@ -55,13 +59,14 @@ class Reassembly:
             return None
         if at not in partial.fragments:
             partial.fragments[at] = bytes(payload)
+            insort(partial.starts, at)
             partial.size += length
             self._bytes += length
         if not more:
             partial.total = at + length
         if partial.size == partial.total:
             self._drop(key, "reassembled")
-            return b"".join(partial.fragments[k] for k in sorted(partial.fragments))
+            return b"".join([partial.fragments[start] for start in partial.starts])
         while self._bytes > self._config.reassembly_bytes:
             self._drop(next(iter(self._partial)), "refused")  # the oldest
         return None
@@ -73,14 +78,13 @@ class Reassembly:
             end > partial.total or (not more and end != partial.total)
         ):
             return False
-        for start, data in partial.fragments.items():
-            if start == at and len(data) == length:
-                continue  # a repetition
-            if start < end and at < start + len(data):
-                return False
-            if not more and start >= end:
-                return False
-        return True
+        starts, fragments = partial.starts, partial.fragments
+        if at in fragments:
+            return len(fragments[at]) == length  # a repetition
+        place = bisect_left(starts, at)
+        if place < len(starts) and (starts[place] < end or not more):
+            return False
+        return not place or starts[place - 1] + len(fragments[starts[place - 1]]) <= at
 
     def _drop(self, key: Key, why: str) -> None:
         partial = self._partial.pop(key, None)

@@ -37,7 +37,9 @@ def _tcb_flag(name: str) -> tuple[Getter, Setter]:
     def put(sock: StreamSocket, value: bytes) -> None:
         on = bool(integer(value))
         sock.configure(name, on)
-        if not on or name == "nodelay":
+        if name == "nodelay" and on:
+            sock.push(force=True)
+        elif name == "cork" and not on:
             sock.push()
 
     return get, put
@@ -128,6 +130,14 @@ def _get_maxseg(sock: StreamSocket) -> bytes:
     return INT.pack(sock.effective("mss"))
 
 
+def _get_quickack(sock: StreamSocket) -> bytes:
+    return INT.pack(not sock.effective("pingpong"))
+
+
+def _set_quickack(sock: StreamSocket, value: bytes) -> None:
+    sock.set_quickack(integer(value))
+
+
 def _set_congestion(_sock: StreamSocket, value: bytes) -> None:
     if value.split(b"\0")[0] not in (b"reno", b"newreno"):
         raise OSError(2, "congestion control not available: this stack has reno")  # ENOENT
@@ -172,7 +182,7 @@ TABLE: dict[tuple[int, int], tuple[Getter, Setter]] = {
     (_TCP, c.TCP_SYNCNT): _kept(_TCP, c.TCP_SYNCNT, 6),
     (_TCP, c.TCP_LINGER2): _kept(_TCP, c.TCP_LINGER2, 60),
     (_TCP, c.TCP_WINDOW_CLAMP): _kept(_TCP, c.TCP_WINDOW_CLAMP, 0),
-    (_TCP, c.TCP_QUICKACK): _kept(_TCP, c.TCP_QUICKACK, 1, flag=True),
+    (_TCP, c.TCP_QUICKACK): (_get_quickack, _set_quickack),
     (_TCP, c.TCP_DEFER_ACCEPT): _kept(_TCP, c.TCP_DEFER_ACCEPT, 0),
     (_TCP, c.TCP_NOTSENT_LOWAT): _kept(_TCP, c.TCP_NOTSENT_LOWAT, -1),
     (_TCP, c.TCP_CONGESTION): (lambda _s: b"reno".ljust(16, b"\0"), _set_congestion),

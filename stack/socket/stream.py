@@ -29,10 +29,12 @@ from typing import Protocol
 from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.tcp import hold
 from stack.tcp.connections import Hold, Listener
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
-from stack.wire.ipv4 import is_multicast
+from stack.wire.ipv4 import Ipv4, is_multicast
+from stack.wire.tcp import Tcp
 
 Address = tuple[int, int]
 WRITE_MIN_BYTES = 2048
@@ -213,6 +215,11 @@ class StreamSocket:
         if listener is not None:
             self._net.tcp.unlisten(listener)
 
+    def answer(self, header: Ipv4, segment: Tcp) -> None:
+        """Be the other end of a SYN that a forwarder took (a gateway); options set before hold."""
+        tcb = self.tcb = self._net.tcp.answer(header, segment, self, self._apply)
+        self.local, self.remote = tcb.key[:2], tcb.key[2:]
+
     def accept(self, make_user: Callable[[StreamSocket], User]) -> StreamSocket:
         """The oldest waiting connection as a socket.  EINVAL, EAGAIN."""
         if self.listener is None:
@@ -292,12 +299,18 @@ class StreamSocket:
             return 0
         return min(space, max(WRITE_MIN_BYTES, tcb.snd_limit >> 2))
 
-    def write(self, buffer: Buffer, offset: int, length: int) -> None:
-        """Queue bytes, shared until they are acknowledged.  EPIPE."""
+    def write(self, buffer: Buffer, offset: int, length: int, more: bool = False) -> None:
+        """Queue bytes, shared until they are acknowledged.  EPIPE.
+
+        more: they are not the end of what is being written, so no short segment ends with them.
+        What is written next takes that back; or `push_within`; or time.
+        """
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
             raise OSError(EPIPE, "not open for writing")
         tcb.snd.append(buffer, offset, length)
+        if more:
+            hold.written(tcb)
         self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
@@ -332,10 +345,27 @@ class StreamSocket:
         if self.tcb is not None:
             self._net.tcp.shutdown(self.tcb)
 
-    def push(self) -> None:
-        """Send what options held back."""
+    def more(self, length: int) -> None:
+        """The next length bytes will be written with MSG_MORE."""
         if self.tcb is not None:
-            self._net.tcp.push(self.tcb)
+            hold.announce(self.tcb, length)
+
+    def push(self, force: bool = False) -> None:
+        """Send what options, or MSG_MORE, held back.  force: Nagle's algorithm and TCP_CORK too."""
+        if self.tcb is not None:
+            hold.release(self.tcb)
+            self._net.tcp.push(self.tcb, force)
+
+    def push_within(self, delay_ns: int) -> None:
+        """Nothing follows what was written last with more, or nothing in that time."""
+        if self.tcb is not None:
+            self._net.tcp.push_within(self.tcb, delay_ns)
+
+    def set_quickack(self, value: int) -> None:
+        """TCP_QUICKACK; accepted sockets inherit it."""
+        self._options["pingpong"] = int(not value)
+        if self.tcb is not None:
+            self._net.tcp.quickack(self.tcb, value)
 
     def close(self) -> None:
         """Give the socket back.  Unread data, or SO_LINGER of 0, makes it a reset."""

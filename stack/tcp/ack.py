@@ -21,25 +21,29 @@ class AckInput:
 
         extent: of the segment as it came, in sequence numbers.
         """
-        if ack > tcb.snd_max:
-            self._output.ack(tcb)
-            return False
-        if ack > tcb.snd_una:
+        una = tcb.snd_una
+        tcb.keep_sent = 0  # whoever sends this is alive
+        if tcb.keep_at:
+            tcb.keep_at = now + tcb.keep_idle_ns
+        if ack > una:
             self._new(tcb, ack, now)
         elif (
-            ack == tcb.snd_una
+            ack == una
             and not extent
             and window == tcb.snd_wnd
             and tcb.snd_max > tcb.snd_una
             and tcb.snd_wnd
         ):
             self._duplicate(tcb, ack)
-        if tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack):
+        # As Linux: without a newer number, a window that is smaller may be an old one
+        if ack > una or (ack == una and (seq > tcb.snd_wl1 or (
+            seq == tcb.snd_wl1 and (window >= tcb.snd_wnd or not window)
+        ))):  # fmt: skip
             if window != tcb.snd_wnd:
                 self._window(tcb, window)
             elif not window and tcb.owner is not NOBODY:
                 tcb.retries = 0  # MUST-37: a closed window is no reason to give up
-            tcb.snd_wl1, tcb.snd_wl2 = seq, ack
+            tcb.snd_wl1 = seq
         return not tcb.fin_queued or self._fin_acknowledged(tcb, now)
 
     def _window(self, tcb: Tcb, window: int) -> None:
@@ -64,7 +68,7 @@ class AckInput:
         snd = tcb.snd
         if snd.start < snd.end:
             snd.acknowledge(ack)
-        tcb.dupacks = 0
+        tcb.dupacks = tcb.cwnd_extra = 0
         if not tcb.in_recovery:
             if tcb.cwnd_limited:  # RFC 7661: a window that was not used has not been tested
                 newreno.acknowledged(tcb, count)
@@ -89,6 +93,13 @@ class AckInput:
         elif tcb.dupacks == newreno.DUPACK_THRESHOLD and newreno.may_enter(tcb, ack):
             newreno.enter_recovery(tcb)
             self._output.retransmit_first(tcb)
+            self._output.later(tcb)
+        elif (
+            tcb.dupacks < newreno.DUPACK_THRESHOLD
+            and tcb.snd_nxt == tcb.snd_max
+            and newreno.may_enter(tcb, ack)
+        ):
+            tcb.cwnd_extra = tcb.dupacks * tcb.mss  # limited transmit (RFC 3042): new data, if any
             self._output.later(tcb)
 
     def _fin_acknowledged(self, tcb: Tcb, now: int) -> bool:

@@ -10,6 +10,7 @@ from hashlib import blake2s
 from hypercalls.api import Hypercalls
 from stack.callout import Callout, Callouts
 from stack.config import SECOND, Config
+from stack.tcp.ports import PortUse
 from stack.tcp.state import On, State, step
 from stack.tcp.tcb import NOBODY, Key, Owner, Tcb
 
@@ -19,13 +20,14 @@ Local = tuple[int, int]
 class TimeWait:
     """What is left of a connection in TIME-WAIT: enough to acknowledge a repeated FIN."""
 
-    __slots__ = ("expires_ns", "rcv_nxt", "since_ns", "snd_nxt")
+    __slots__ = ("answered_ns", "expires_ns", "rcv_nxt", "since_ns", "snd_nxt")
 
     def __init__(self, snd_nxt: int, rcv_nxt: int, since_ns: int, expires_ns: int) -> None:
         self.snd_nxt = snd_nxt
         self.rcv_nxt = rcv_nxt
         self.since_ns = since_ns
         self.expires_ns = expires_ns
+        self.answered_ns = -(1 << 62)
 
 
 class Listener:
@@ -69,7 +71,10 @@ class Connections:
         self._clock = hyper.clock
         self._secret = hyper.random.getrandom(32)
         self.table: dict[Key, Tcb] = {}
+        self.connected = PortUse()
+        """Of connections, and of what is in TIME-WAIT."""
         self.listeners: dict[Local, Listener] = {}
+        self.listening = PortUse()
         self.bound: dict[int, list[Hold]] = {}
         """Ports of bound sockets."""
         self._next_port = 0
@@ -86,12 +91,38 @@ class Connections:
         """
         digest = blake2s(repr(key).encode(), key=self._secret, digest_size=4).digest()
         isn = (now // 4000 + int.from_bytes(digest, "big")) & 0xFFFFFFFF
-        old = self.time_wait.pop(key, None)
+        old = self._forget(key)
         if old is not None:
             above = (old.snd_nxt + 0x20000) & 0xFFFFFFFF
             if (isn - above) & 0xFFFFFFFF > 0x7FFFFFFF:
                 return above
         return isn
+
+    def _forget(self, key: Key) -> TimeWait | None:
+        """The end of a TIME-WAIT."""
+        entry = self.time_wait.pop(key, None)
+        if entry is not None:
+            self.connected.remove(key[0], key[1])
+        return entry
+
+    def insert(self, tcb: Tcb) -> None:
+        """A connection begins."""
+        self.table[tcb.key] = tcb
+        self.connected.add(tcb.key[0], tcb.key[1])
+
+    def _remove(self, tcb: Tcb) -> None:
+        if self.table.get(tcb.key) is tcb:
+            del self.table[tcb.key]
+            self.connected.remove(tcb.key[0], tcb.key[1])
+
+    def listen(self, listener: Listener) -> None:
+        self.listeners[listener.local] = listener
+        self.listening.add(*listener.local)
+
+    def unlisten(self, listener: Listener) -> None:
+        if self.listeners.get(listener.local) is listener:
+            del self.listeners[listener.local]
+            self.listening.remove(*listener.local)
 
     def free_port(self, remote: Local | None, local_address: int) -> int:
         """RFC 6056, algorithm 3: a keyed hash decides where the search starts.
@@ -104,14 +135,16 @@ class Connections:
         self._next_port += 1
         seed = blake2s(repr(remote).encode(), key=self._secret, digest_size=4).digest()
         start = int.from_bytes(seed, "big") + self._next_port
-        used = self._used() if remote is None else self.bound.keys()
         recyclable = 0
         now = self._clock.monotonic_ns()
         for i in range(count):
             port = first + (start + i) % count
-            if port in used or (0, port) in self.listeners:
+            if port in self.bound or (0, port) in self.listeners:
                 continue
             if remote is None:
+                if port in self.connected or port in self.listening:
+                    continue
+                self._next_port += i
                 return port
             key = (local_address, port, *remote)
             if key in self.table or (local_address, port) in self.listeners:
@@ -128,20 +161,13 @@ class Connections:
             return recyclable
         raise OSError(EADDRINUSE if remote is None else EADDRNOTAVAIL, "no free port")
 
-    def _used(self) -> set[int]:
-        """Ports that anything local has."""
-        ports = {key[1] for key in self.table} | {key[1] for key in self.time_wait}
-        return ports | {local[1] for local in self.listeners} | self.bound.keys()
-
     def hold(self, address: int, port: int, reuse: bool) -> Hold:
         """Bind a port.  OSError(EADDRINUSE); the rules are Linux's, see socket(7), SO_REUSEADDR."""
         self.check_listeners(address, port)
         for other in self.bound.get(port, ()):
             if overlap(address, other.address) and not (reuse and other.reuse):
                 raise OSError(EADDRINUSE, "address in use")
-        if not reuse and any(
-            key[1] == port and overlap(address, key[0]) for key in (*self.table, *self.time_wait)
-        ):
+        if not reuse and self.connected.overlaps(address, port):
             raise OSError(EADDRINUSE, "address in use")
         hold = Hold(address, port, reuse)
         self.bound.setdefault(port, []).append(hold)
@@ -155,9 +181,8 @@ class Connections:
 
     def check_listeners(self, address: int, port: int) -> None:
         """OSError(EADDRINUSE) if somebody listens there."""
-        for other in self.listeners:
-            if other[1] == port and overlap(address, other[0]):
-                raise OSError(EADDRINUSE, "address in use")
+        if self.listening.overlaps(address, port):
+            raise OSError(EADDRINUSE, "address in use")
 
     def listener_for(self, address: int, port: int) -> Listener | None:
         return self.listeners.get((address, port)) or self.listeners.get((0, port))
@@ -166,8 +191,7 @@ class Connections:
 
     def finish(self, tcb: Tcb, error: int) -> None:
         """Forget a connection and tell its owner: an errno, or 0 for an orderly end."""
-        if self.table.get(tcb.key) is tcb:
-            del self.table[tcb.key]
+        self._remove(tcb)
         if error:
             self.counters["dropped"] += 1
         listener = tcb.listener
@@ -196,17 +220,25 @@ class Connections:
 
     def enter_time_wait(self, tcb: Tcb, now: int) -> None:
         """Keep only what TIME-WAIT needs; the Tcb stays with its owner for questions (MUST-13)."""
-        self.table.pop(tcb.key, None)
+        self._remove(tcb)
         self._quiet(tcb)
         expires = now + 2 * self._config.msl_ns
-        self.time_wait.pop(tcb.key, None)
+        self._forget(tcb.key)
         self.time_wait[tcb.key] = TimeWait(tcb.snd_nxt, tcb.rcv_nxt, now, expires)
+        self.connected.add(tcb.key[0], tcb.key[1])
         if len(self.time_wait) > self._config.time_wait_max:
-            del self.time_wait[next(iter(self.time_wait))]
+            self._forget(next(iter(self.time_wait)))
             self.counters["time_wait_recycled"] += 1
         if self._time_wait_callout is None:
             self._time_wait_callout = self._callouts.at(expires, self._expire)
         tcb.owner.closed(0)
+
+    def prolong(self, key: Key, entry: TimeWait, now: int) -> None:
+        """The peer's FIN came again: wait anew (section 3.10.7.4, eighth)."""
+        entry.expires_ns = now + 2 * self._config.msl_ns
+        self.time_wait[key] = self.time_wait.pop(
+            key
+        )  # they stand in the order in which they expire
 
     def _expire(self) -> None:
         now = self._clock.monotonic_ns()
@@ -216,5 +248,5 @@ class Connections:
             if entry.expires_ns > now:
                 self._time_wait_callout = self._callouts.at(entry.expires_ns, self._expire)
                 return
-            del entries[key]
+            self._forget(key)
         self._time_wait_callout = None

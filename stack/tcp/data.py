@@ -14,10 +14,12 @@ from typing import Final
 from hypercalls.api import Frame, Hypercalls, Slice
 from stack.config import Config
 from stack.tcp.connections import Connections
+from stack.tcp.delack import DelayedAck
 from stack.tcp.output import Output
 from stack.tcp.pool import Pool
 from stack.tcp.state import MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Tcb
+from stack.wire.tcp import FIN, PSH
 
 EARLY_ROOM_BYTES: Final = 2048
 """Early pieces of up to half of that share a buffer."""
@@ -42,12 +44,14 @@ class DataInput:
         self._config = config
         self._output = output
         self._connections = connections
+        self.acks = DelayedAck(config, output)
         self.counters = {"out_of_order": 0, "no_memory": 0, "duplicate_bytes": 0}
 
     def input(
-        self, tcb: Tcb, frame: Frame, seq: int, at: int, length: int, fin: bool, now: int
+        self, tcb: Tcb, frame: Frame, seq: int, at: int, length: int, flags: int, now: int
     ) -> None:
         """Text frame.view[at : at + length] and FIN, already trimmed to the window."""
+        fin = bool(flags & FIN)
         if tcb.state not in MAY_RECEIVE:
             return
         if tcb.owner is NOBODY and length:
@@ -67,13 +71,19 @@ class DataInput:
                 tcb.ack_now = True  # RFC 5681, 4.2: at once when a gap closes
                 if tcb.state not in MAY_RECEIVE:
                     return
-            self._acknowledge(tcb, tcb.rcv_nxt - before, now)
+            size = frame.gso_size or length
+            self.acks.received(tcb, tcb.rcv_nxt - before, size, flags & PSH, now)
             if fin:
                 self._fin(tcb, now)
         else:
+            # RFC 5681, 4.2: duplicate ACKs at once; of a batch one for each span, as if it had been
+            # one segment, and none if its gap closes meanwhile
+            if tcb.pending and tcb.ack_now and tcb.early_end != seq:
+                self._output.ack(tcb)
+            tcb.early_end = seq + length
             self._early(tcb, frame, seq, at, length, fin)
-            tcb.ack_now = True  # RFC 5681, 4.2: duplicate ACKs at once, one for each
-            self._output.ack(tcb)
+            tcb.ack_now = True
+            self._output.later(tcb)
 
     def _deliver(self, tcb: Tcb, frame: Frame, at: int, length: int) -> int:
         """Returns how many bytes have found a place."""
@@ -111,23 +121,6 @@ class DataInput:
         kept = frame.keep()
         return None if kept is None else (kept[0], kept[1] + at, length)
 
-    def _acknowledge(self, tcb: Tcb, count: int, now: int) -> None:
-        """RFC 9293, 3.8.6.3: at least every second full segment, and within the delay."""
-        if not count:
-            return
-        tcb.ack_bytes += count
-        unacked = tcb.ack_bytes
-        if (
-            unacked >= 2 * tcb.mss
-            or tcb.ack_now
-            or unacked >= self._config.ack_bytes  # the MSS of loopback is no measure
-            or unacked >= tcb.rcv_adv - tcb.rcv_nxt  # half of what was offered
-        ):
-            tcb.ack_now = True
-            self._output.later(tcb)
-        elif not tcb.delack_at:
-            tcb.delack_at = now + self._config.delayed_ack_ns
-
     def _early(self, tcb: Tcb, frame: Frame, seq: int, at: int, length: int, fin: bool) -> None:
         self.counters["out_of_order"] += 1
         queue = tcb.ooo
@@ -142,7 +135,7 @@ class DataInput:
             at, seq = at + before[1] - seq, before[1]
         if index < len(queue) and queue[index][0] < end:
             end, fin = queue[index][0], False
-        if seq > end or (seq == end and (not fin or any(entry[3] for entry in queue))):
+        if seq > end or (seq == end and (not fin or (queue and queue[-1][3]))):
             self.counters["duplicate_bytes"] += length
             return
         joined = before is not None and before[1] == seq and not before[3] and end > seq

@@ -10,11 +10,13 @@ from collections.abc import Callable
 from errno import ECONNREFUSED, ECONNRESET, EPIPE
 
 from hypercalls.api import Frame, Hypercalls
-from stack.config import SECOND, Config
+from stack.config import Config
 from stack.ip.ip import Ip
 from stack.tcp.ack import AckInput
+from stack.tcp.challenge import Challenges
 from stack.tcp.connections import Connections, Listener, TimeWait
 from stack.tcp.data import DataInput
+from stack.tcp.delack import QUICK_ACKS
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
 from stack.tcp.pool import Pool
@@ -25,6 +27,8 @@ from stack.wire.checksum import pseudo_header
 from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import ACK, FIN, RST, SYN, Options, Tcp
 
+AFTER_FIN = (State.CLOSE_WAIT, State.LAST_ACK, State.CLOSING)
+"""Some send their RST with the number of the FIN before it, as if that had not been counted."""
 Forwarder = Callable[[Ipv4, Tcp], bool]
 
 
@@ -40,11 +44,10 @@ class Input:
         self._opener = opener
         self._ack = AckInput(config, output, connections)
         self.data = DataInput(hyper, config, output, connections, pool)
-        self._challenge_window_ns = 0
-        self._challenges = 0
+        self.challenges = Challenges(hyper.random, config, output)
         self.forwarder: Forwarder = lambda _header, _segment: False
         """Offered SYNs that no listener takes; True: taken (a gateway relays them)."""
-        self.counters = {"segments_in": 0, "no_connection": 0, "unacceptable": 0, "challenges": 0}
+        self.counters = {"segments_in": 0, "no_connection": 0, "unacceptable": 0}
 
     def input(self, header: Ipv4, frame: Frame, start: int, end: int, now: int) -> None:
         src, dst = header.src, header.dst
@@ -78,7 +81,7 @@ class Input:
         if listener is not None:
             self._listen(listener, header, segment, now)
             return
-        if flags & (SYN | ACK | RST) == SYN and self.forwarder(header, segment):
+        if flags & (SYN | ACK | RST | FIN) == SYN and self.forwarder(header, segment):
             return
         self.counters["no_connection"] += 1
         if not flags & RST:
@@ -100,12 +103,20 @@ class Input:
     ) -> bool:
         """True: the segment opens a new connection (RFC 9293, MAY-2; RFC 1337 for the rest)."""
         seq = unwrap(waiting.rcv_nxt, segment.seq)
-        if segment.flags & RST:
+        flags = segment.flags
+        extent = segment.length + (flags & FIN) + (flags >> 1 & 1)
+        if flags & RST:
             return False  # RFC 1337: TIME-WAIT is not to be assassinated
-        if segment.flags & SYN and not segment.flags & ACK and seq > waiting.rcv_nxt:
+        if flags & SYN and not flags & ACK and seq > waiting.rcv_nxt:
             return True
-        if segment.flags & FIN:
-            waiting.expires_ns = now + 2 * self._config.msl_ns
+        if seq == waiting.rcv_nxt and not extent:
+            return False  # an acceptable acknowledgement is no question
+        if flags & FIN and seq + extent == waiting.rcv_nxt:
+            self._connections.prolong(key, waiting, now)
+        elif now - waiting.answered_ns < self._config.oow_ack_ns:
+            return False
+        else:
+            waiting.answered_ns = now
         self._output.answer_with_reset(
             key[0], key[1], key[2], key[3], waiting.snd_nxt, waiting.rcv_nxt, ACK
         )
@@ -118,7 +129,7 @@ class Input:
             return
         if flags & ACK:
             self.refuse(header, segment)
-        elif flags & SYN and not listener.full:  # full: the peer will try again
+        elif flags & (SYN | FIN) == SYN and not listener.full:  # full: the peer will try again
             self._opener.passive(listener, header, segment, now)
 
     # -- SYN-SENT
@@ -144,9 +155,12 @@ class Input:
         tcb.snd_wl1 = tcb.irs
         if flags & ACK:
             step(tcb, On.RCV_SYN_ACK)
-            tcb.ack_now = True
+            if tcb.pingpong:  # TCP_QUICKACK was switched off: the first data is to carry it
+                tcb.pingpong, tcb.quick = 0, QUICK_ACKS
+                tcb.delack_at = now + self._config.delayed_ack_max_ns
+            else:
+                tcb.ack_now = True
             tcb.snd_wnd = tcb.max_snd_wnd = segment.window  # never scaled in a SYN
-            tcb.snd_wl2 = ack
             self._opener.established(tcb, ack, now)
         else:
             step(tcb, On.RCV_SYN)
@@ -164,30 +178,29 @@ class Input:
         flags = segment.flags
         length = segment.length
         at = segment.at
-        tcb.keep_sent = 0
-        if tcb.keep_at:
-            tcb.keep_at = now + tcb.keep_idle_ns
         # first: is it in the window?  (table 6)
         extent = length + (flags & FIN) + (flags >> 1 & 1)
         window_end = tcb.rcv_adv
-        if seq != tcb.rcv_nxt or seq + extent > window_end:
-            if not self._acceptable(tcb, seq, extent, window_end, flags, now):
+        if flags & (RST | SYN):  # by the number that they came with: nothing is trimmed off yet
+            if flags & RST:
+                self._rst(tcb, seq, extent, now)
+                return
+            if not self._syn(tcb, seq, flags, segment.ack, now):
+                return
+            flags, seq, extent = ACK, seq + 1, 0  # a SYN-ACK that is all right
+            length = 0
+        elif seq != tcb.rcv_nxt or seq + extent > window_end:
+            if not self._acceptable(tcb, seq, extent, window_end):
+                self._unacceptable(tcb, extent, now)
                 return
             if seq < tcb.rcv_nxt:  # trim to the left edge
-                skip = tcb.rcv_nxt - seq
-                if flags & SYN:
-                    flags &= ~SYN
-                    seq += 1
-                    skip -= 1
-                skip = min(skip, length)
+                skip = min(tcb.rcv_nxt - seq, length)
                 at, length, seq = at + skip, length - skip, seq + skip
             if seq + length + (flags & FIN) > window_end:  # and to the right edge
                 length = max(0, min(length, window_end - seq))
                 flags &= ~FIN
                 tcb.ack_now = True  # a window probe, perhaps: 3.8.6.1
                 self._output.later(tcb)
-        if flags & (RST | SYN) and not self._rst_or_syn(tcb, seq, flags, now):
-            return
         if not flags & ACK:
             return
         ack = tcb.snd_max
@@ -195,52 +208,61 @@ class Input:
             ack = unwrap(tcb.snd_una, segment.ack)
         if tcb.state == State.SYN_RECEIVED and not self._opened(tcb, segment, ack, now):
             return
-        if ack < tcb.snd_una - tcb.max_snd_wnd:  # RFC 5961, 5.2
-            self._challenge(tcb, now)
+        if ack > tcb.snd_max or ack < tcb.snd_una - tcb.max_snd_wnd:  # RFC 5961, 5.2
+            self.challenges.answer(tcb, now)
             return
         window = segment.window << tcb.snd_scale
         if not self._ack.input(tcb, seq, ack, window, extent, now):
             return
         if length or flags & FIN:
-            self.data.input(tcb, frame, seq, at, length, bool(flags & FIN), now)
+            self.data.input(tcb, frame, seq, at, length, flags, now)
 
-    def _acceptable(self, tcb: Tcb, seq: int, extent: int, end: int, flags: int, now: int) -> bool:
-        """Table 6; what is not is acknowledged and dropped."""
+    @staticmethod
+    def _acceptable(tcb: Tcb, seq: int, extent: int, end: int) -> bool:
+        """Table 6."""
         nxt = tcb.rcv_nxt
+        if seq == nxt:
+            return True  # MUST-66: ACK, RST and URG count even when the window is closed
         if extent:
-            good = seq < end and seq + extent > nxt
-        else:
-            good = nxt <= seq <= end
-        if seq == nxt and not good:
-            good = True  # MUST-66: ACK, RST and URG count even when the window is closed
-        if not good:
-            self.counters["unacceptable"] += 1
-            if flags & RST:
-                pass
-            elif tcb.state == State.SYN_RECEIVED and flags & (SYN | ACK) == SYN:
-                self._output.syn(tcb, now)  # our SYN-ACK was lost, or is late
-            elif extent or now - tcb.repeated_at >= self._config.repeat_ack_ns:
-                if not extent:
-                    tcb.repeated_at = now
-                self._output.ack(tcb)
-        return good
+            return seq < end and seq + extent > nxt
+        return nxt <= seq <= end
 
-    def _rst_or_syn(self, tcb: Tcb, seq: int, flags: int, now: int) -> bool:
-        """Second and fourth: False ends the processing."""
-        if flags & RST:
-            if seq != tcb.rcv_nxt:
-                self._challenge(tcb, now)  # RFC 5961, 3.2
-                return False
-            error = ECONNRESET
-            if tcb.state == State.SYN_RECEIVED and not tcb.passive:
-                error = ECONNREFUSED
-            elif tcb.state == State.CLOSE_WAIT:
-                error = EPIPE  # as Linux and BSD: only the way out is lost
-            elif tcb.state in (State.CLOSING, State.LAST_ACK):
-                error = 0
-            self._connections.finish(tcb, error)
+    def _unacceptable(self, tcb: Tcb, extent: int, now: int) -> None:
+        """Acknowledged and dropped; what has text is so each time, for it may be a probe."""
+        self.counters["unacceptable"] += 1
+        if extent:
+            self._output.ack(tcb)
+        else:
+            self.challenges.answer(tcb, now)
+
+    def _rst(self, tcb: Tcb, seq: int, extent: int, now: int) -> None:
+        """Second (RFC 5961, 3.2): only the very number that is next ends a connection."""
+        state = tcb.state
+        if seq != tcb.rcv_nxt and not (seq == tcb.rcv_nxt - 1 and state in AFTER_FIN):
+            if self._acceptable(tcb, seq, extent, tcb.rcv_adv):
+                self.challenges.answer(tcb, now)
+            else:
+                self.counters["unacceptable"] += 1
+            return
+        error = ECONNRESET
+        if state == State.SYN_RECEIVED and not tcb.passive:
+            error = ECONNREFUSED
+        elif state == State.CLOSE_WAIT:
+            error = EPIPE  # as Linux and BSD: only the way out is lost
+        elif state in (State.CLOSING, State.LAST_ACK):
+            error = 0
+        self._connections.finish(tcb, error)
+
+    def _syn(self, tcb: Tcb, seq: int, flags: int, ack: int, now: int) -> bool:
+        """Fourth (RFC 5961, 4.2).  True: a SYN-ACK that ends a simultaneous open (section 3.5)."""
+        if tcb.state == State.SYN_RECEIVED and seq == tcb.rcv_nxt - 1:
+            if flags & ACK:
+                return not tcb.passive and ack == tcb.snd_max & MASK
+            if now - tcb.challenged_at >= self._config.oow_ack_ns:
+                tcb.challenged_at = now
+                self._output.syn(tcb, now)  # our SYN-ACK was lost, or is late
             return False
-        self._challenge(tcb, now)  # RFC 5961, 4.2
+        self.challenges.answer(tcb, now)
         return False
 
     def _opened(self, tcb: Tcb, segment: Tcp, ack: int, now: int) -> bool:
@@ -256,15 +278,6 @@ class Input:
             return False  # no room to accept: the peer will send again
         step(tcb, On.RCV_ACK_OF_SYN)
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window << tcb.snd_scale
-        tcb.snd_wl1, tcb.snd_wl2 = unwrap(tcb.rcv_nxt, segment.seq), ack
+        tcb.snd_wl1 = unwrap(tcb.rcv_nxt, segment.seq)
         self._opener.established(tcb, ack, now)
         return tcb.state != State.CLOSED
-
-    def _challenge(self, tcb: Tcb, now: int) -> None:
-        """RFC 5961, section 7: at most so many per second."""
-        if now - self._challenge_window_ns >= SECOND:
-            self._challenge_window_ns, self._challenges = now, 0
-        self._challenges += 1
-        if self._challenges <= self._config.challenge_ack_per_s:
-            self.counters["challenges"] += 1
-            self._output.ack(tcb)

@@ -13,24 +13,32 @@ from stack.tcp.tcb import Tcb
 DUPACK_THRESHOLD = 3
 
 
-def start(tcb: Tcb, config: Config) -> None:
-    """RFC 6928: IW = min(10 MSS, max(2 MSS, 14600))."""
-    tcb.cwnd = min(config.initial_window_segments * tcb.mss, max(2 * tcb.mss, 14600))
+def start(tcb: Tcb, config: Config, lost: bool) -> None:
+    """RFC 6928: IW = min(10 MSS, max(2 MSS, 14600)).  If a SYN was lost, one (RFC 5681, 3.1)."""
+    tcb.cwnd = (
+        tcb.mss if lost else min(config.initial_window_segments * tcb.mss, max(2 * tcb.mss, 14600))
+    )
 
 
 def acknowledged(tcb: Tcb, count: int) -> None:
     """New data was acknowledged outside recovery, and the window had been used."""
     if tcb.cwnd < tcb.ssthresh:
         # Bytes, not segments (RFC 3465): one acknowledgement may cover a whole super-segment, so L
-        # is not limited, as in Linux.
-        tcb.cwnd += count
-    else:
-        tcb.cwnd += max(1, tcb.mss * min(count, tcb.cwnd) // tcb.cwnd)
+        # is not limited, as in Linux; but slow start ends at ssthresh, in the middle of one if need
+        # be: after a time-out, one may cover everything that was under way.
+        step = min(count, tcb.ssthresh - tcb.cwnd)
+        tcb.cwnd += step
+        count -= step
+        if not count:
+            return
+    tcb.cwnd += max(1, tcb.mss * min(count, tcb.cwnd) // tcb.cwnd)
 
 
 def enter_recovery(tcb: Tcb) -> None:
     """RFC 6582, 3.2, step 2: the caller retransmits."""
-    tcb.ssthresh = max(tcb.flight // 2, 2 * tcb.mss)
+    flight = min(tcb.flight, tcb.cwnd)  # not what limited transmit has sent (RFC 5681, 3.2)
+    tcb.ssthresh = max(flight // 2, 2 * tcb.mss)
+    tcb.cwnd_extra = 0
     tcb.recover = tcb.snd_max
     tcb.in_recovery = True
     tcb.cwnd = tcb.ssthresh + DUPACK_THRESHOLD * tcb.mss
@@ -63,6 +71,7 @@ def timed_out(tcb: Tcb, first: bool) -> None:
     if first:
         tcb.ssthresh = max((tcb.snd_max - tcb.snd_una) // 2, 2 * tcb.mss)
     tcb.cwnd = tcb.mss
+    tcb.cwnd_extra = 0
     tcb.in_recovery = False
     tcb.recover = tcb.snd_max
     tcb.dupacks = 0

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from errno import EADDRINUSE
 
 from stack.config import Config
 from stack.ip.ip import Ip
 from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections, Listener
-from stack.tcp.output import IP_TCP_BYTES, Output
+from stack.tcp.output import Output
 from stack.tcp.pool import Pool
 from stack.tcp.state import On, step
 from stack.tcp.tcb import NOBODY, WAITING, Key, Owner, Tcb, Trace
@@ -27,7 +28,12 @@ class Opener:
         self._connections = connections
         self.trace: Trace | None = None
         """Given to every new connection."""
-        self.counters = {"active_opens": 0, "passive_opens": 0, "half_open_dropped": 0}
+        self.counters = {
+            "active_opens": 0,
+            "passive_opens": 0,
+            "half_open_dropped": 0,
+            "no_way_back": 0,
+        }
 
     def _create(self, key: Key, now: int) -> Tcb:
         path = self._ip.path(key[2], key[0])
@@ -52,7 +58,7 @@ class Opener:
         """Send a SYN."""
         self.counters["active_opens"] += 1
         self._scale(tcb)
-        self._connections.table[tcb.key] = tcb
+        self._connections.insert(tcb)
         step(tcb, On.ACTIVE_OPEN)
         self._output.syn(tcb, now)
 
@@ -63,27 +69,31 @@ class Opener:
             victim = half_open[next(iter(half_open))]
             self.counters["half_open_dropped"] += 1
             self._connections.finish(victim, 0)
-        tcb = self.answer(header, segment, now, listener)
+        try:
+            tcb = self.answer(header, segment, now, WAITING, listener.template, listener)
+        except OSError:
+            self.counters["no_way_back"] += 1  # as for a segment lost on its way
+            return
         half_open[tcb.key] = tcb
 
     def answer(
-        self, header: Ipv4, segment: Tcp, now: int, listener: Listener | None = None,
-        owner: Owner | None = None,
+        self, header: Ipv4, segment: Tcp, now: int, owner: Owner,
+        template: Callable[[Tcb], None], listener: Listener | None = None,
     ) -> Tcb:  # fmt: skip
-        """Send a SYN-ACK.  Text in the SYN is not taken: the peer will send it again."""
+        """Send a SYN-ACK; template gives the connection its options.
+
+        Text in the SYN is not taken: the peer will send it again.  OSError(ENETUNREACH).
+        """
         options = Options.parse(segment.options)
         key = (header.dst, segment.dst, header.src, segment.src)
         tcb = self._create(key, now)
         tcb.passive = True
         tcb.listener = listener
-        if owner is not None:
-            tcb.owner = owner
-        if listener is not None:
-            tcb.owner = WAITING
-            listener.template(tcb)
+        tcb.owner = owner
+        template(tcb)
         self._scale(tcb)
         self.counters["passive_opens"] += 1
-        self._connections.table[key] = tcb
+        self._connections.insert(tcb)
         step(tcb, On.PASSIVE_OPEN)
         self.synchronize(tcb, segment.seq, options)
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window
@@ -98,8 +108,7 @@ class Opener:
         tcb.rcv_grow_at = tcb.rcv_nxt + self._config.grow_first_bytes
         tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + min(tcb.rcv_space, 0xFFFF))
         tcb.peer_mss = max(options.mss if options.mss is not None else 536, 64)
-        mss = min(tcb.peer_mss, tcb.path.mtu_bytes - IP_TCP_BYTES)  # MUST-16
-        tcb.mss = min(mss, tcb.user_mss) if tcb.user_mss else mss
+        tcb.mss = self._output.send_mss(tcb)
         if options.window_scale is None:  # RFC 7323, 2.2: both or none
             tcb.rcv_scale = tcb.snd_scale = 0
         else:
@@ -111,13 +120,14 @@ class Opener:
         tcb.snd_una = ack
         tcb.snd_nxt = max(tcb.snd_nxt, ack)
         tcb.rexmt_at = 0
+        lost = not tcb.timed_at  # a SYN of ours was sent again
         if tcb.timed_at:
             rto.sample(tcb, max(1, now - tcb.timed_at), self._config)
             tcb.timed_at = 0
         else:
             tcb.rto_ns = max(self._config.rto_initial_ns, 3_000_000_000)  # RFC 6298, 5.7
         tcb.retries = 0
-        newreno.start(tcb, self._config)
+        newreno.start(tcb, self._config, lost)
         if tcb.keepalive:
             tcb.keep_at = now + tcb.keep_idle_ns
         if tcb.fin_queued:  # closed while in SYN-RECEIVED

@@ -8,6 +8,7 @@ acknowledgement answers many segments (MUST-58).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hypercalls.api import Slice
@@ -35,6 +36,7 @@ class Output:
         self._ip = ip
         self._routes = ip.routes
         self._pending: list[Tcb] = []
+        self._waiting: deque[Tcb] = deque()
         self.arm: Callable[[Tcb], None] = lambda _tcb: None
         """Sets the timers of a connection after its output (see timers.py)."""
         self.counters = {"segments_out": 0, "retransmitted": 0, "resets_out": 0, "probes": 0}
@@ -65,12 +67,16 @@ class Output:
         src, sport, dst, dport = tcb.key
         path = tcb.path
         if path.generation != self._routes.generation:
-            path = self._path(tcb)
+            path = self.refresh(tcb)
         ack = 0
         if flags & ACK:
             ack = tcb.rcv_nxt & MASK
             tcb.ack_now = False
-            tcb.ack_bytes = tcb.delack_at = 0
+            tcb.delack_at = 0
+            if tcb.ack_bytes:
+                tcb.ack_bytes = tcb.small = 0
+                if tcb.quick:
+                    tcb.quick -= 1
         mss = tcb.mss
         self._transmit(
             path, src, dst, sport, dport, seq & MASK, ack, flags, self._window(tcb, flags),
@@ -100,14 +106,15 @@ class Output:
             path, src, dst, ipv4.TCP, header, payload, length, csum_offset, gso_size, ttl, tos
         )
 
-    def _path(self, tcb: Tcb) -> Path:
+    def refresh(self, tcb: Tcb) -> Path:
+        """The connection's path, asked for again if routes or path MTUs have changed."""
         path = tcb.path
         if path.generation != self._ip.routes.generation:
             try:
                 path = tcb.path = self._ip.path(tcb.key[2], tcb.key[0])
             except OSError:
                 return path  # no route now; the old way is as good as none
-            tcb.mss = min(tcb.mss, path.mtu_bytes - IP_TCP_BYTES)  # RFC 1191
+            tcb.mss = self.send_mss(tcb)  # RFC 1191: less, or after a while more again
         return path
 
     def _window(self, tcb: Tcb, flags: int) -> int:
@@ -141,6 +148,12 @@ class Output:
         tcb.snd_nxt = tcb.snd_max = max(tcb.snd_max, tcb.iss + 1)
         tcb.rexmt_at = now + tcb.rto_ns
         self._send(tcb, tcb.iss, flags, (), 0, options.emit())
+
+    @staticmethod
+    def send_mss(tcb: Tcb) -> int:
+        """MUST-16: what the peer takes, and what fits into the path."""
+        mss = min(tcb.peer_mss, tcb.path.mtu_bytes - IP_TCP_BYTES)
+        return min(mss, tcb.user_mss) if tcb.user_mss else mss
 
     def our_mss(self, tcb: Tcb) -> int:
         """MUST-67: what fits into a packet that this interface can take in."""
@@ -193,20 +206,27 @@ class Output:
         snd = tcb.snd
         path = tcb.path
         if path.generation != self._routes.generation:
-            path = self._path(tcb)
+            path = self.refresh(tcb)
+        interface = path.interface
+        if interface.full:
+            self._wait(tcb)
+            return
         largest = tcb.mss
-        if path.interface.gso_max_bytes:
-            largest = self._largest(tcb, path.interface.gso_max_bytes)
+        if interface.gso_max_bytes:
+            largest = self._largest(tcb, interface.gso_max_bytes)
         while True:
             seq = tcb.snd_nxt
             length = unsent = snd.end - seq
             if length > 0:
-                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < tcb.cwnd else tcb.cwnd)
+                window = tcb.cwnd + tcb.cwnd_extra
+                usable = tcb.snd_una - seq + (tcb.snd_wnd if tcb.snd_wnd < window else window)
                 if length > usable:
                     length = usable
                 if length > largest:
                     length = largest
-                if length > 0 and (length < unsent or not tcb.nodelay or tcb.cork):
+                if length > 0 and (
+                    length < unsent or not tcb.nodelay or tcb.cork or tcb.snd_more >= snd.end
+                ):
                     length = self._allowed(tcb, length, unsent)
             if length < 0:
                 length = 0
@@ -221,11 +241,37 @@ class Output:
             self.ack(tcb)
         if snd.end == tcb.snd_nxt:
             tcb.cork_at = 0
-        elif tcb.cork and tcb.snd_wnd >= tcb.mss:
+        elif (tcb.cork or tcb.snd_more >= snd.end) and tcb.snd_wnd >= tcb.mss:
             tcb.cork_at = tcb.cork_at or now + self._config.cork_ns
         elif tcb.snd_nxt == tcb.snd_una and not tcb.persist_at and not tcb.rexmt_at:
             tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
             tcb.persist_backoff = 0
+
+    def _wait(self, tcb: Tcb) -> None:
+        """The interface is full: data and FINs wait here, where no timer runs for them yet, and in
+        front of nobody's acknowledgements."""
+        if not tcb.waiting:
+            tcb.waiting = True
+            self._waiting.append(tcb)
+        if tcb.ack_now:
+            self.ack(tcb)
+
+    def resume(self, now: int) -> None:
+        """There is room: those that waited take turns, until it is used up."""
+        for _ in range(len(self._waiting)):
+            tcb = self._waiting.popleft()
+            tcb.waiting = False
+            self.run(tcb, now)
+            self.arm(tcb)
+            if tcb.waiting:
+                self._waiting.rotate(1)  # full again: it stays the first
+                break
+
+    def force(self, tcb: Tcb, now: int) -> None:
+        """Send what is queued, whatever but a window holds it back (Linux: TCP_NAGLE_PUSH)."""
+        tcb.cork_at = 0
+        tcb.snd_push = tcb.snd.end
+        self.run(tcb, now)
 
     @staticmethod
     def _largest(tcb: Tcb, gso: int) -> int:
@@ -236,7 +282,11 @@ class Output:
         return (gso - IP_TCP_BYTES) // mss * mss
 
     def _allowed(self, tcb: Tcb, length: int, unsent: int) -> int:
-        """How much of length may go now: Nagle (SHLD-7), cork, and MUST-38.  0: hold it back."""
+        """How much of length may go now: Nagle (SHLD-7), cork, and MUST-38.  0: hold it back.
+
+        Nagle's algorithm is Minshall's: what holds a short segment back is an earlier short one
+        that has not been acknowledged.  The tail of one long write waits for nothing.
+        """
         mss = tcb.mss
         half = tcb.max_snd_wnd >> 1
         if half < mss:
@@ -246,9 +296,13 @@ class Output:
         if not tail or tcb.snd_nxt < tcb.snd_max:
             return length
         if length == unsent:  # the end of what there is
-            if tcb.cork and not tcb.fin_queued:
+            end = tcb.snd.end
+            if tcb.fin_queued or end <= tcb.snd_push:
+                return length
+            if tcb.cork or end <= tcb.snd_more:
                 return whole
-            if tcb.nodelay or tcb.fin_queued or tcb.write_blocked or (not whole and not tcb.flight):
+            held = tcb.snd_una < tcb.snd_sml <= tcb.snd_nxt
+            if tcb.nodelay or tcb.write_blocked or not held:
                 return length
             return whole
         if whole:
@@ -262,9 +316,10 @@ class Output:
         if length:
             payload = tcb.snd.gather(seq, length, MAX_SLICES)
             if len(payload) == MAX_SLICES:
-                sent = sum(item[2] for item in payload)
-                fin = fin and sent == length
-                length = sent
+                asked, length = length, self._whole(tcb, payload, length)
+                if length < asked:
+                    fin = False
+                payload = tcb.snd.gather(seq, length, length)
         end = seq + length
         flags = ACK
         if end == tcb.snd.end:
@@ -277,6 +332,10 @@ class Output:
             tcb.retransmits += 1
         elif not tcb.timed_at:
             tcb.timed_seq, tcb.timed_at = end, now
+        if length % tcb.mss:
+            tcb.snd_sml = end
+        if now - tcb.data_at < self._config.delayed_ack_ns:
+            tcb.pingpong = 1
         tcb.snd_nxt = end
         if end > tcb.snd_max:
             tcb.snd_max = end
@@ -285,6 +344,15 @@ class Output:
         tcb.persist_at = 0
         self._send(tcb, seq, flags, payload, length)
         return length
+
+    @staticmethod
+    def _whole(tcb: Tcb, payload: list[Slice], length: int) -> int:
+        """How much of length to send, if payload is what a device takes without copying: whole
+        segments of it; or one, copied together.  No short one in the middle of what there is."""
+        sent = sum(item[2] for item in payload)
+        if sent == length:
+            return length
+        return min(length, max(1, sent // tcb.mss) * tcb.mss)
 
     def retransmit_first(self, tcb: Tcb) -> None:
         """Send the segment at snd_una again, and nothing else (RFC 6582)."""

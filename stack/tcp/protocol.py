@@ -10,10 +10,11 @@ from stack.callout import Callouts
 from stack.config import Config
 from stack.ip.icmp import IcmpProtocol
 from stack.ip.ip import Ip
+from stack.tcp import hold
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.input import Input
 from stack.tcp.open import Opener
-from stack.tcp.output import IP_TCP_BYTES, Output
+from stack.tcp.output import Output
 from stack.tcp.pool import Pool
 from stack.tcp.state import MAY_OUTPUT, MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Owner, Tcb
@@ -67,13 +68,12 @@ class TcpProtocol:
 
     def listen(self, local: Local, backlog: int, acceptable: Callable[[], None]) -> Listener:
         listener = Listener(local, min(max(backlog, 0), self._config.somaxconn), acceptable)
-        self.connections.listeners[local] = listener
+        self.connections.listen(listener)
         return listener
 
     def unlisten(self, listener: Listener) -> None:
         """Stop listening; connections nobody has accepted are reset (RFC 9293, 3.10.4)."""
-        if self.connections.listeners.get(listener.local) is listener:
-            del self.connections.listeners[listener.local]
+        self.connections.unlisten(listener)
         for tcb in [*listener.half_open.values(), *listener.ready]:
             self.abort(tcb)
 
@@ -86,9 +86,11 @@ class TcpProtocol:
         tcb.owner = owner
         return tcb
 
-    def answer(self, header: Ipv4, segment: Tcp, owner: Owner) -> Tcb:
-        """Accept a SYN that the forwarder took (a gateway)."""
-        return self.opener.answer(header, segment, self._clock.monotonic_ns(), None, owner)
+    def answer(
+        self, header: Ipv4, segment: Tcp, owner: Owner, template: Callable[[Tcb], None]
+    ) -> Tcb:
+        """Accept a SYN that the forwarder took (a gateway); template gives it its options."""
+        return self.opener.answer(header, segment, self._clock.monotonic_ns(), owner, template)
 
     def refuse(self, header: Ipv4, segment: Tcp) -> None:
         """Refuse a SYN that the forwarder took."""
@@ -96,9 +98,13 @@ class TcpProtocol:
 
     # -- data
 
-    def push(self, tcb: Tcb) -> None:
-        """Send what may be sent now."""
-        self.output.run(tcb, self._clock.monotonic_ns())
+    def push(self, tcb: Tcb, force: bool = False) -> None:
+        """Send what may be sent now.  force: although Nagle or TCP_CORK would hold it back."""
+        now = self._clock.monotonic_ns()
+        if force:
+            self.output.force(tcb, now)
+        else:
+            self.output.run(tcb, now)
         self.timers.arm(tcb)
 
     def consumed(self, tcb: Tcb) -> None:
@@ -111,8 +117,26 @@ class TcpProtocol:
         limit = pool.share(limit)
         grown = tcb.rcv_nxt + limit - tcb.rcv.charge - tcb.ooo_charge - tcb.rcv_adv
         worth = min(2 * tcb.mss, limit // 2)
-        if grown >= worth and (grown >= limit // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth):
+        wide = grown >= worth and (grown >= limit // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth)
+        if wide or self.segments.data.acks.read(tcb):
             self.output.ack(tcb)
+
+    def room(self) -> None:
+        """An interface takes packets again."""
+        self.output.resume(self._clock.monotonic_ns())
+
+    def push_within(self, tcb: Tcb, delay_ns: int) -> None:
+        """Send what is held back for more to come: now, or if none has come by then."""
+        if not delay_ns:
+            hold.write_ended(tcb)
+            self.push(tcb)
+        elif tcb.cork_at:
+            tcb.cork_at = min(tcb.cork_at, self._clock.monotonic_ns() + delay_ns)
+            self.timers.arm(tcb)
+
+    def quickack(self, tcb: Tcb, value: int) -> None:
+        """TCP_QUICKACK was set."""
+        self.segments.data.acks.set_quick(tcb, value)
 
     def keepalive(self, tcb: Tcb) -> None:
         """SO_KEEPALIVE was switched (MUST-24)."""
@@ -191,9 +215,10 @@ class TcpProtocol:
         tcb = self._find(inner, ports)
         if tcb is None:
             return
-        mtu = self._ip.reduce_mtu(inner.dst, mtu_bytes or 576)
-        if mtu - IP_TCP_BYTES < tcb.mss:
-            tcb.mss = mtu - IP_TCP_BYTES
+        before = tcb.mss
+        self._ip.path_mtus.reduce(inner.dst, mtu_bytes, tcb.path.mtu_bytes)
+        self.output.refresh(tcb)
+        if tcb.mss < before:
             tcb.snd_nxt = tcb.snd_una
             tcb.timed_at = 0  # Karn
             self.push(tcb)

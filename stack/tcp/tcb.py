@@ -76,17 +76,18 @@ WAITING = Waiting()
 
 class Tcb:
     __slots__ = (
-        "ack_bytes", "ack_now", "callout", "cork", "cork_at", "cwnd", "cwnd_limited", "delack_at",
-        "dupacks", "error", "fin_queued", "fin_received", "in_recovery", "irs", "iss", "keep_at",
-        "keep_idle_ns", "keep_interval_ns", "keep_probes", "keep_sent", "keepalive", "key",
-        "listener", "max_snd_wnd", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge", "ooo_room",
-        "ooo_used", "orphan_at", "owner", "passive", "path", "peer_mss", "pending", "persist_at",
-        "persist_backoff", "rcv", "rcv_adv", "rcv_grow_at", "rcv_limit", "rcv_nxt", "rcv_scale",
-        "rcvbuf_bytes", "recover", "repeated_at", "retransmits", "retries", "rexmt_at", "rto_ns",
-        "rttvar_ns", "scaled", "snd", "snd_grow_at", "snd_limit", "snd_max", "snd_nxt", "snd_scale",
-        "snd_una", "snd_wl1", "snd_wl2", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh",
-        "stalled_at", "state", "timed_at", "timed_seq", "tos", "trace", "ttl", "user_mss",
-        "user_timeout_ns", "write_blocked",
+        "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd", "cwnd_extra",
+        "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
+        "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns", "keep_interval_ns",
+        "keep_probes", "keep_sent", "keepalive", "key", "listener", "max_snd_wnd", "more_end",
+        "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge", "ooo_room", "ooo_used", "orphan_at",
+        "owner", "passive", "path", "peer_mss", "pending", "persist_at", "persist_backoff",
+        "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at", "rcv_limit", "rcv_mss", "rcv_nxt",
+        "rcv_scale", "rcvbuf_bytes", "recover", "retransmits", "retries", "rexmt_at", "rto_ns",
+        "rttvar_ns", "scaled", "small", "snd", "snd_grow_at", "snd_limit", "snd_max", "snd_more",
+        "snd_nxt", "snd_push", "snd_scale", "snd_sml", "snd_una", "snd_wl1", "snd_wnd",
+        "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at", "state", "timed_at", "timed_seq",
+        "tos", "trace", "ttl", "user_mss", "user_timeout_ns", "waiting", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -105,8 +106,16 @@ class Tcb:
         self.iss = self.snd_una = self.snd_nxt = self.snd_max = iss
         self.snd = SendBuffer(iss + 1)
         self.snd_wnd = self.max_snd_wnd = 0
-        self.snd_wl1 = self.snd_wl2 = 0
+        self.snd_wl1 = 0
         self.snd_scale = 0
+        self.snd_sml = iss
+        """Past the last segment that was not full (Minshall's variant of Nagle's algorithm)."""
+        self.snd_more = 0
+        """Up to here the program has said, or shown, that more will follow: no short segment."""
+        self.more_end = 0
+        """As far as the program has said so (see hold.py)."""
+        self.snd_push = iss
+        """Up to here nothing but the windows may hold data back."""
         self.fin_queued = False
         self.sndbuf_bytes = config.sndbuf_bytes
         self.snd_limit = config.sndbuf_first_bytes
@@ -135,8 +144,20 @@ class Tcb:
         self.ack_now = False
         self.ack_bytes = 0
         """Data received since the last acknowledgement."""
-        self.repeated_at = -(1 << 62)
-        """When an unacceptable segment without text was last answered."""
+        self.small = 0
+        """Segments among it that were not full."""
+        self.rcv_mss = 536
+        """How large the peer's full segments are, as far as is known."""
+        self.data_at = -(1 << 62)
+        """When data was last received."""
+        self.quick = -1
+        """So many acknowledgements are not to be delayed; -1: no data has come yet."""
+        self.pingpong = 0
+        """1: a conversation, in which acknowledgements ride on answers."""
+        self.challenged_at = -(1 << 62)
+        """When a segment that cannot belong here was last answered."""
+        self.early_end = 0
+        """Past the last segment that came out of order."""
 
         # congestion control (RFC 5681, RFC 6582)
         self.mss = self.peer_mss = 536  # MUST-15
@@ -144,6 +165,8 @@ class Tcb:
         self.cwnd = 0
         self.ssthresh = 1 << 30
         self.cwnd_limited = False
+        self.cwnd_extra = 0
+        """What limited transmit allows beyond it (RFC 3042)."""
         self.dupacks = 0
         self.in_recovery = False
         self.recover = iss
@@ -165,6 +188,8 @@ class Tcb:
         self.keep_sent = 0
         self.pending = False
         """Listed for output at the end of this batch."""
+        self.waiting = False
+        """Listed for output when its interface has room."""
 
         # options
         self.nodelay = self.cork = self.keepalive = 0  # flags, set as getsockopt's integers

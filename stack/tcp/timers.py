@@ -58,14 +58,11 @@ class Timers:
             self._connections.finish(tcb, 0)
             return
         if tcb.delack_at and tcb.delack_at <= now:
-            tcb.delack_at = 0
+            tcb.delack_at = tcb.pingpong = 0  # nobody has answered
             tcb.ack_now = True
             self._output.later(tcb)
         if tcb.cork_at and tcb.cork_at <= now:
-            tcb.cork_at = 0
-            tcb.cork, corked = 0, tcb.cork
-            self._output.run(tcb, now)
-            tcb.cork = corked
+            self._output.force(tcb, now)
         if tcb.rexmt_at and tcb.rexmt_at <= now:
             self._retransmit(tcb, now)
         if tcb.persist_at and tcb.persist_at <= now:
@@ -79,7 +76,7 @@ class Timers:
         """RFC 6298, 5.4 to 5.6; R2 of RFC 9293, 3.8.3."""
         config = self._config
         tcb.retries += 1
-        limit = config.retries
+        limit = config.retries if tcb.owner is not NOBODY else config.orphan_retries
         if tcb.state == State.SYN_SENT:
             limit = config.syn_retries
         elif tcb.state == State.SYN_RECEIVED:
@@ -108,15 +105,20 @@ class Timers:
     def _persist(self, tcb: Tcb, now: int) -> None:
         """Zero-window probes, with exponential back-off, for ever (MUST-35 to MUST-37).
 
-        For ever, while somebody wants to write; what a closed socket left behind is given up like
-        anything else, or a peer could fill our memory with it.
+        For ever, while somebody wants to write and the peer answers (as Linux; keep_sent counts
+        what was not answered).  What a closed socket left behind is given up also if it does, or a
+        peer could fill our memory with it.
         """
         self.counters["persists"] += 1
         config = self._config
-        if tcb.owner is NOBODY and tcb.persist_backoff >= min(config.retries, 16):
-            self._output.reset(tcb)
-            self._connections.finish(tcb, ETIMEDOUT)
+        orphan = tcb.owner is NOBODY
+        patience = config.orphan_retries if orphan else config.retries
+        if tcb.keep_sent >= patience or (orphan and tcb.persist_backoff >= config.orphan_probes):
+            if orphan:
+                self._output.reset(tcb)
+            self._connections.finish(tcb, tcb.error or ETIMEDOUT)
             return
+        tcb.keep_sent += 1
         tcb.persist_at = 0
         tcb.persist_backoff = min(tcb.persist_backoff + 1, 16)
         delay = min(max(tcb.rto_ns, config.persist_min_ns) << tcb.persist_backoff,
@@ -127,7 +129,7 @@ class Timers:
 
     def _keepalive(self, tcb: Tcb, now: int) -> None:
         """Section 3.8.4: only when idle (MUST-26); one lost answer is not death (MUST-29)."""
-        if tcb.flight:
+        if tcb.flight or tcb.persist_at:  # those are asking already
             tcb.keep_at = now + tcb.keep_idle_ns
             return
         if tcb.keep_sent >= tcb.keep_probes:

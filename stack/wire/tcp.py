@@ -37,7 +37,7 @@ class Options:
                 at += 1
                 continue
             if at + 2 > end or not 2 <= (length := buf[at + 1]) <= end - at:
-                raise WireError("tcp: bad option length")  # MUST-7
+                break  # MUST-7: what is before it counts, as on Linux
             if kind == MSS and length == 4:
                 options.mss = buf[at + 2] << 8 | buf[at + 3]
             elif kind == WINDOW_SCALE and length == 3:

@@ -1074,6 +1074,81 @@ def cork_holds_back() -> object:
 
 
 @behaviour
+def msg_more_holds_back() -> object:
+    one, two = pair()
+    with one, two:
+        one.send(b"a", socket.MSG_MORE)
+        one.sendall(b"b", socket.MSG_MORE)
+        one.sendmsg([b"c", b"d"], (), socket.MSG_MORE)
+        held = polled(two, select.POLLIN, 50)
+        os.write(one.fileno(), b"e")
+        polled(two, select.POLLIN)
+        return [held, told(two.recv, 10)]
+
+
+@behaviour
+def msg_more_for_what_was_not_written() -> object:
+    """The socket takes a part: what is written next is not held for the rest."""
+    one, two = pair()
+    with one, two:
+        one.setblocking(False)
+        sent = 0
+        while (count := told(one.send, bytes(100_000), socket.MSG_MORE)) != "EAGAIN":
+            assert isinstance(count, int)
+            sent += count
+        one.setblocking(True)
+        reader = threading.Thread(target=lambda: two.recv(sent, socket.MSG_WAITALL))
+        reader.start()
+        reader.join(WAIT_S)
+        one.sendall(b"end")
+        polled(two, select.POLLIN)
+        return told(two.recv, 10)
+
+
+@behaviour
+def nodelay_pushes_a_corked_socket() -> object:
+    one, two = pair()
+    with one, two:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        one.sendall(b"a")
+        held = polled(two, select.POLLIN, 50)
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        polled(two, select.POLLIN, 100)
+        first = told(two.recv, 10, socket.MSG_DONTWAIT)
+        one.sendall(b"b")
+        return [held, first, polled(two, select.POLLIN, 50)]
+
+
+@behaviour
+def quickack_is_real() -> object:
+    def quick(sock: Sock) -> int:
+        return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK)
+
+    answers = []
+    with Sock() as sock:
+        for value in (0, 1, 2, 5):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, value)
+            answers.append(quick(sock))
+    one, two = pair()
+    with one, two:
+        answers.append(quick(two))
+        for _ in range(3):  # a conversation
+            one.sendall(b"?")
+            two.recv(1)
+            two.sendall(b"!")
+            one.recv(1)
+        answers.append(quick(two))
+        two.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        answers.append(quick(two))
+    with Sock() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 0)
+        with socket.create_connection(sock.getsockname()) as client, sock.accept()[0] as child:
+            return [*answers, quick(client), quick(child)]
+
+
+@behaviour
 def a_datagram_socket_is_another() -> object:
     """Not TCP: still a socket that can be made."""
     with Sock(socket.AF_INET, socket.SOCK_DGRAM) as sock:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from boxes import Box
 
+from hypercalls.common.scheduler import Scheduler
+
 MS = 1_000_000
 
 
@@ -205,3 +207,29 @@ def test_time_goes_on(box: Box) -> None:
     assert clock.monotonic_ns() - monotonic >= MS
     assert 0 < clock.wall_ns() - wall < 60_000 * MS
     assert clock.wall_ns() > 1_600_000_000 * 1_000 * MS
+
+
+class Line:
+    """An interrupt line, as Signals."""
+
+    mip = 0
+
+
+def test_an_interrupt_that_the_last_softint_raises_is_delivered() -> None:
+    """Nobody calls run again for it: its device is in this process, and has spoken already."""
+    line = Line()
+    delivered: list[int] = []
+
+    def deliver() -> bool:
+        line.mip = 0
+        delivered.append(1)
+        return True
+
+    def work() -> None:
+        line.mip = 1
+
+    scheduler = Scheduler(deliver)
+    scheduler.signals = line
+    scheduler.softint(work).schedule()
+    assert not scheduler.run()
+    assert delivered == [1]

@@ -75,6 +75,8 @@ class Pair:
             assert not connections.time_wait
             assert not connections.listeners
             assert not connections.bound
+            assert not connections.connected
+            assert not connections.listening
             assert len(net.callouts) == 0
             assert net.hyper.memory.free_bytes == free
 

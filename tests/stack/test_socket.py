@@ -28,6 +28,8 @@ from stack.socket import constants as c
 from stack.socket.options import TABLE, getsockopt, setsockopt
 from stack.socket.stream import Address, StreamSocket
 from stack.wire import undotted
+from stack.wire.ipv4 import Ipv4
+from stack.wire.tcp import Tcp
 
 LOCALHOST = undotted("127.0.0.1")
 
@@ -632,3 +634,27 @@ def test_tcp_info_in_every_state() -> None:
         assert getsockopt(t.sock, c.IPPROTO_TCP, c.TCP_INFO, 1)[0] == 4
         t.inject("FA", 1, 2)
         assert getsockopt(t.sock, c.IPPROTO_TCP, c.TCP_INFO, 1)[0] == 6
+
+
+def test_options_of_a_socket_that_answers_a_forwarded_syn_hold() -> None:
+    """A gateway's sockets (netdev user) choose before there is a connection."""
+    with script() as t:
+        sock = StreamSocket(t.net, t.app)
+        sock.configure("nodelay", 1)
+        sock.configure("rcvbuf_bytes", 40_000)
+
+        def forward(header: Ipv4, segment: Tcp) -> bool:
+            sock.answer(header, segment)
+            return True
+
+        t.net.tcp.segments.forwarder = forward
+        t.inject("S", options=t.options())
+        t.expect("SA", win=40_000)
+        t.inject("A", 1, 1)
+        assert sock.tcb is not None
+        assert sock.tcb.nodelay == 1
+        assert (sock.local, sock.remote) == ((US, t.port), (PEER, t.peer_port))
+        t.sock = sock
+        t.write(b"head")
+        t.write(b"body")
+        assert [s.data for s in t.drain()] == [b"head", b"body"]

@@ -207,6 +207,7 @@ def test_shld3_close_with_unread_data_resets() -> None:
         t.app.room = 0
         t.accept()
         t.inject("AP", 1, 1, b"unread")
+        t.expect("A", ack=7)
         t.close_socket()
         t.expect("RA", seq=1, ack=7)
         assert t.gone
@@ -325,7 +326,7 @@ def test_an_orphan_behind_a_closed_window_is_given_up(data: bytes) -> None:
             t.drain()
             t.inject("A", 1, 1, win=0)
         assert t.gone
-        assert t.now_ms > 300_000
+        assert 100_000 < t.now_ms < 300_000
 
 
 # -- TIME-WAIT
@@ -465,6 +466,7 @@ def test_rfc5961_syn_in_window_is_challenged() -> None:
         t.connect()
         t.inject("S", 100, options=t.options())
         t.expect("A", seq=1, ack=1)
+        t.run_ms(500)
         t.inject("SA", 100, 1, options=t.options())
         t.expect("A", seq=1, ack=1)
         assert t.state == "ESTABLISHED"
@@ -490,18 +492,7 @@ def test_rfc5961_acks_far_behind_are_challenged() -> None:
         assert t.app.got == b"fine"
         t.inject("AP", 5, 101 - 1001, b"forged")
         assert t.app.got == b"fine"
-        assert t.net.tcp.segments.counters["challenges"] == 1
-
-
-def test_rfc5961_challenges_are_limited() -> None:
-    with script(Config(challenge_ack_per_s=10)) as t:
-        t.connect()
-        for _ in range(50):
-            t.inject("R", 2)
-        assert len(t.drain()) == 10
-        t.run_ms(1001)
-        t.inject("R", 2)
-        assert len(t.drain()) == 1
+        assert t.net.tcp.segments.challenges.counters["challenges"] == 1
 
 
 def test_reset_may_carry_data() -> None:
@@ -613,3 +604,50 @@ def test_timing_out_tells_the_owner() -> None:
         assert t.app.error == ETIMEDOUT
         assert t.gone
         assert len(t.net.callouts) == 0
+
+
+# -- an interface that is full
+
+
+def fill(t: Script, full: bool) -> None:
+    t.net.ethernet[0]._filled(full)
+    t.world.work()
+
+
+def test_fins_wait_for_a_full_interface_and_acknowledgements_do_not() -> None:
+    """10,000 closes at once: what is not sent yet is not lost either, and no timer says so."""
+    with script() as t:
+        socks = []
+        numbers = []
+        for n in range(20):
+            t.peer_port = 50_000 + n
+            socks.append(t.accept())
+            numbers.append(t.iss)
+        fill(t, True)
+        for sock in socks:
+            sock.close()
+        t.world.work()
+        t.run_ms(10_000)
+        t.expect_nothing()
+        t.peer_port, t.iss = 50_003, numbers[3]
+        t.inject("FA", 1, 1)
+        t.expect("A", ack=2)
+        fill(t, False)
+        sent = t.drain()
+        assert [s.peer_port for s in sent] == [50_000 + n for n in range(20)]
+        assert {s.flags for s in sent} <= {"FA", "FPA"}
+        assert t.net.tcp.output.counters["retransmitted"] == 0
+
+
+def test_data_waits_for_a_full_interface() -> None:
+    with script() as t:
+        t.connect()
+        fill(t, True)
+        t.write(b"patience")
+        t.run_ms(5000)
+        t.expect_nothing()
+        fill(t, False)
+        t.expect("AP", data=b"patience")
+        t.inject("A", 1, 9)
+        t.run_ms(5000)
+        t.expect_nothing()

@@ -224,7 +224,7 @@ def test_rfc5681_three_duplicates_start_fast_retransmit() -> None:
         lose_first(t)
         t.inject("A", 1, 1)
         t.inject("A", 1, 1)
-        t.expect_nothing()
+        assert sizes(t) == [(1 + 10 * MSS, MSS), (1 + 11 * MSS, MSS)]  # limited transmit
         t.inject("A", 1, 1)
         assert sizes(t) == [(1, MSS)]
         tcb = t.sock.tcb
@@ -238,16 +238,15 @@ def test_rfc6582_recovery_inflates_and_a_full_ack_ends_it() -> None:
     with script() as t:
         t.connect(scale=7)
         lose_first(t)
-        for _ in range(9):  # 8 to 14 segments: 4 new ones
+        for _ in range(9):  # 8 to 14 segments: 4 new ones, two of them by limited transmit
             t.inject("A", 1, 1)
-        sent = sizes(t)
-        assert sent[0] == (1, MSS)
-        assert sent[1:] == [(1 + n * MSS, MSS) for n in range(10, 14)]
-        t.inject("A", 1, 1 + 10 * MSS)
+        order = (10, 11, 0, 12, 13)
+        assert sizes(t) == [(1 + n * MSS, MSS) for n in order]
+        t.inject("A", 1, 1 + 12 * MSS)
         tcb = t.sock.tcb
         assert tcb is not None
         assert not tcb.in_recovery
-        assert tcb.cwnd == 5 * MSS
+        assert tcb.cwnd == 3 * MSS  # what is under way, and one
 
 
 def test_rfc6582_partial_acks_send_the_next_hole() -> None:
@@ -256,14 +255,14 @@ def test_rfc6582_partial_acks_send_the_next_hole() -> None:
         lose_first(t)
         for _ in range(3):
             t.inject("A", 1, 1)
-        assert sizes(t) == [(1, MSS)]
+        assert sizes(t)[-1] == (1, MSS)
         t.inject("A", 1, 1 + 4 * MSS)
         assert sizes(t)[0] == (1 + 4 * MSS, MSS)
         t.inject("A", 1, 1 + 7 * MSS)
         assert sizes(t)[0] == (1 + 7 * MSS, MSS)
         assert t.sock.tcb is not None
         assert t.sock.tcb.in_recovery
-        t.inject("A", 1, 1 + 10 * MSS)
+        t.inject("A", 1, 1 + 12 * MSS)
         assert not t.sock.tcb.in_recovery
 
 
@@ -438,8 +437,54 @@ def test_rfc1191_nonsense_mtus() -> None:
         t.expect_nothing()
         inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 90_000), rest=700)  # not ours
         t.expect_nothing()
-        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=60)  # an attack: 576 is the least
-        assert sizes(t)[0] == (1, 536)
+
+
+@pytest.mark.parametrize("mtu", [0, 1, 20, 40, 67, 68, 551])
+def test_below_the_least_mtu_packets_may_be_fragmented(mtu: int) -> None:
+    """As Linux: 552 bytes, and no Don't Fragment, so that they arrive whatever is true."""
+    with script() as t:
+        t.connect()
+        t.write(bytes(5 * MSS))
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=mtu)
+        again = t.drain()
+        assert max(len(s.data) for s in again) == 512
+        assert not any(s.header.fragment for s in again)
+        assert len({s.header.ident for s in again}) == len(again)
+
+
+def test_a_smaller_mtu_still_counts_after_a_larger_one() -> None:
+    with script() as t:
+        t.connect()
+        t.write(bytes(5 * MSS))
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=1000)
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=1300)
+        t.expect_nothing()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=700)
+        again = t.drain()
+        assert max(len(s.data) for s in again) == 660
+        assert all(s.header.fragment == ipv4.DONT_FRAGMENT for s in again)
+
+
+def test_a_path_mtu_expires() -> None:
+    """RFC 1191, 6.3: the way may have changed."""
+    with script() as t:
+        t.connect()
+        t.write(bytes(2 * MSS))
+        t.drain()
+        inject_icmp(t, icmp.UNREACHABLE, 4, quote(t, 1), rest=1000)
+        t.drain()
+        t.inject("A", 1, 1 + 2 * MSS)
+        t.run_ms(599_000)
+        t.write(bytes(960))
+        assert sizes(t) == [(1 + 2 * MSS, 960)]
+        t.inject("A", 1, 961 + 2 * MSS)
+        t.run_ms(2000)
+        t.write(bytes(MSS))
+        assert sizes(t) == [(961 + 2 * MSS, MSS)]
+        assert len(t.net.callouts) == 1  # the retransmission timer's
 
 
 def test_path_mtu_is_remembered_for_the_next_connection() -> None:
@@ -492,3 +537,117 @@ def test_a_dead_peer_of_a_closed_socket_is_given_up() -> None:
         t.run_ms(3_600_000)
         assert t.gone
         assert len(t.net.callouts) == 0
+
+
+# -- bursts
+
+
+def established(t: Script, segments: int) -> None:
+    """A connection with a congestion window of so many segments, all of them under way."""
+    t.connect(scale=7)
+    tcb = t.sock.tcb
+    assert tcb is not None
+    t.inject("A", 1, 1)
+    tcb.cwnd = segments * MSS
+    t.write(bytes(2 * segments * MSS))
+    assert len(t.drain()) == segments
+
+
+def test_after_a_timeout_one_acknowledgement_undoes_no_cut() -> None:
+    """Slow start ends at ssthresh: the half of the 80 that were under way, and one, leave."""
+    with script(Config(sndbuf_first_bytes=1 << 20)) as t:
+        established(t, 80)
+        t.world.run_until(lambda: bool(t.wire.frames))
+        assert sizes(t) == [(1, MSS)]
+        t.inject("A", 1, 1 + 80 * MSS)  # all of it had arrived: the acknowledgements were lost
+        assert len(t.drain()) == 41
+        assert t.sock.tcb is not None
+        assert t.sock.tcb.cwnd <= 41 * MSS
+
+
+def test_after_a_lost_syn_the_first_window_is_one_segment() -> None:
+    with script() as t:
+        t.peer_port, t.port = PORT, 0
+        t.sock.connect((PEER, PORT))
+        t.port = t.expect("S").port
+        t.run_ms(1000)
+        t.expect("S")
+        t.inject("SA", 0, 1, options=t.options())
+        t.write(bytes(10 * MSS))
+        t.expect("A", length=0)
+        assert sizes(t) == [(1, MSS)]
+        t.inject("A", 1, 1 + MSS)
+        assert len(t.drain()) == 2
+
+
+def test_after_a_lost_syn_ack_too() -> None:
+    with script() as t:
+        listener = t.listen()
+        t.inject("S", options=t.options())
+        t.expect("SA")
+        t.run_ms(1000)
+        t.expect("SA")
+        t.inject("A", 1, 1)
+        t.sock = listener.accept(lambda _sock: t.app)
+        t.write(bytes(10 * MSS))
+        assert sizes(t) == [(1, MSS)]
+
+
+def test_limited_transmit_sends_nothing_again_and_changes_no_window() -> None:
+    """RFC 3042."""
+    with script() as t:
+        established(t, 10)
+        tcb = t.sock.tcb
+        assert tcb is not None
+        cwnd = tcb.cwnd
+        t.inject("A", 1, 1)
+        assert sizes(t) == [(1 + 10 * MSS, MSS)]
+        assert tcb.cwnd == cwnd
+        t.inject("A", 1, 1 + MSS)  # it was reordering: an ordinary acknowledgement
+        assert len(t.drain()) == 1  # cwnd grew by one, and one was ahead of it
+
+
+def test_limited_transmit_heeds_the_peers_window() -> None:
+    with script() as t:
+        t.connect(win=10 * MSS)
+        t.write(bytes(100_000))
+        assert len(t.drain()) == 10
+        t.inject("A", 1, 1, win=10 * MSS)
+        t.inject("A", 1, 1, win=10 * MSS)
+        t.expect_nothing()
+
+
+# -- a peer that is gone
+
+
+def test_an_orphan_with_data_under_way_ends_in_bounded_time() -> None:
+    with script() as t:
+        t.connect()
+        t.write(b"never acknowledged")
+        t.close_socket()
+        t.run_ms(200_000)
+        assert t.gone
+
+
+def test_a_dead_peer_with_a_closed_window_ends_an_orphan() -> None:
+    with script() as t:
+        t.connect(win=100)
+        t.write(bytes(1000))
+        t.inject("A", 1, 101, win=0)
+        t.close_socket()
+        t.run_ms(150_000)
+        assert t.gone
+
+
+def test_a_dead_peer_with_a_closed_window_ends_a_connection() -> None:
+    """As Linux, after 15 probes without an answer; one answer, and counting begins anew."""
+    with script() as t:
+        t.connect(win=100)
+        t.write(bytes(1000))
+        t.inject("A", 1, 101, win=0)
+        t.run_ms(300_000)
+        t.inject("A", 1, 101, win=0)
+        t.run_ms(600_000)
+        assert t.state == "ESTABLISHED"
+        t.run_ms(500_000)
+        assert t.app.error == ETIMEDOUT

@@ -244,7 +244,7 @@ class World:
         own = argv[2 : argv.index("--") if "--" in argv else len(argv)]
         if (
             argv[:1] != (MINION,)
-            or argv[1] not in ("run", "up", "app")
+            or argv[1:2] not in (("run",), ("up",), ("app",))
             or "--on" in own
             or "--copy" in own
         ):

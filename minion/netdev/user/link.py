@@ -61,6 +61,7 @@ class LinkNet:
         self._handler: Callable[[], None] | None = None
         self._port: NicPort | None = None
         self._sent = False
+        self._held = False
 
     def attach(self, port: NicPort) -> None:
         self._port = port
@@ -91,6 +92,9 @@ class LinkNet:
             target[at:end] = view
             at = end
         csum_ok = bool(flags & (NEEDS_CSUM | DATA_VALID))
+        if len(self._queue) >= QUEUE_FRAMES - 1 and self._port is not None:
+            self._held = True
+            self._port.tx_hold()
         self._queue.append(LinkFrame(buffer, length, csum_ok, gso_size if gso_type else 0))
         self.counters["from_minion"] += 1
         self.counters["from_minion_bytes"] += length
@@ -99,11 +103,17 @@ class LinkNet:
         if self._handler is not None and self._queue:
             self._interrupt(self._handler)
 
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """What waits for the minion is bounded by its windows."""
+
     def recv(self) -> LinkFrame | None:
         last = self._last
         if last is not None and not last.kept and len(self._pool) < POOL_BUFFERS:
             self._pool.append(last.buffer)
         self._last = frame = self._queue.popleft() if self._queue else None
+        if frame is None and self._held and self._port is not None:
+            self._held = False
+            self._port.tx_ready()  # what waited in the ring: the doorbell is rung for it
         return frame
 
     def on_receive(self, handler: Callable[[], None]) -> None:

@@ -159,11 +159,14 @@ class TcpRelays:
         self.net.icmp.error(header, packet, icmp.UNREACHABLE, code, self.net.ethernet[0].address)
 
     def _answer(self, header: Ipv4, segment: Tcp, host: socket.socket) -> None:
-        self.counters["outgoing"] += 1
         relay = self._relay(host)
-        sock = relay.sock
-        sock.tcb = self.net.tcp.answer(header, segment, sock)
-        sock.local, sock.remote = sock.tcb.key[:2], sock.tcb.key[2:]
+        try:
+            relay.sock.answer(header, segment)
+        except OSError:  # its source is not on this network
+            relay.reset_host()
+            relay.release()
+            return
+        self.counters["outgoing"] += 1
 
     def _relay(self, host: socket.socket) -> Relay:
         host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
