@@ -8,7 +8,8 @@ A limit is also a share of what is free beyond a reserve: a 16th of the square o
 dynamic threshold, after Choudhury and Hahne, 1998).  Shares shrink for all as memory fills, and
 faster than it does, so large holders stop first, something is left for those who come, and nobody
 has to look for somebody to press.  Everybody may hold
-`minimum_bytes`; beyond that nothing is taken out of the reserve, not even what was offered.
+`minimum_bytes` (8 kB, less with very many); beyond that nothing is taken out of the reserve, not
+even what was offered.
 A window that has been offered is never taken back (SHLD-14): what does not fit is sent again.
 
 The share is written out where segments pass (output.py).
@@ -22,6 +23,7 @@ from hypercalls.api import Memory
 from stack.config import Config
 from stack.tcp.tcb import Tcb
 
+LEAST_BYTES: Final = 2048
 FIRST_SHARE: Final = 8
 """Of memory, divided by the connections there are, for the first limit of the next one."""
 
@@ -44,7 +46,7 @@ class Pool:
         """The first limits of a new connection; connections: how many there are."""
         share = self.memory.size_bytes // (FIRST_SHARE * (connections + 1))
         config = self._config
-        low = self.minimum_bytes
+        low = self.minimum_bytes = max(LEAST_BYTES, min(config.connection_min_bytes, share))
         tcb.rcv_limit = min(max(low, min(config.rcvbuf_first_bytes, share)), tcb.rcvbuf_bytes)
         tcb.snd_limit = min(max(low, min(config.sndbuf_first_bytes, share)), tcb.sndbuf_bytes)
         tcb.rcv_grow_at = tcb.rcv_nxt + config.grow_first_bytes
@@ -52,9 +54,16 @@ class Pool:
 
     def share(self, limit: int) -> int:
         """What is left of a limit, as memory is."""
-        spare = max(0, self.memory.free_bytes - self.reserve_bytes)
-        share = spare * spare >> self.share_shift
-        return min(limit, max(share, self.minimum_bytes))
+        spare = self.memory.free_bytes - self.reserve_bytes
+        if spare <= 0:
+            return min(limit, self._least())
+        return min(limit, max(spare * spare >> self.share_shift, self.minimum_bytes))
+
+    def _least(self) -> int:
+        """What everybody may hold; half of the reserve is for who holds next to nothing."""
+        if self.memory.free_bytes < self.reserve_bytes >> 1:
+            return LEAST_BYTES
+        return self.minimum_bytes
 
     def grow_receive(self, tcb: Tcb) -> int:
         """The limit, when the stream has come as far as that: if it was read, it doubles."""
@@ -79,7 +88,7 @@ class Pool:
         """Whether received bytes may be kept: not out of the reserve, but for the minimum."""
         if (
             self.memory.free_bytes >= self.reserve_bytes
-            or tcb.rcv.charge + tcb.ooo_charge < self.minimum_bytes
+            or tcb.rcv.charge + tcb.ooo_charge < self._least()
         ):
             return True
         self.counters["refused"] += 1
