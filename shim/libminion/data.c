@@ -51,7 +51,7 @@ static inline bool refused(int fd, int flags)
 
 static inline ssize_t received(int fd, ssize_t n, size_t wanted)
 {
-    if (__builtin_expect(n > 0 || wanted == 0, 1))
+    if (__builtin_expect(n > 0, 1) || (n == 0 && wanted == 0))
         return n;
     return explain_read(fd, n);
 }
