@@ -29,16 +29,15 @@ from minion.driver.channel import Channel
 from minion.driver.liveness import Liveness
 from minion.driver.rendezvous import Rendezvous
 from minion.driver.state import State
+from minion.driver.waiting import Done, Waiting, nobody
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
-from minion.sysproxy.operations import MINION_NONBLOCK, Op
+from minion.sysproxy.operations import Op
 
 BUFFER_MIN_BYTES = 4608
 """Linux's SOCK_MIN_SNDBUF, about."""
 ADDRESSES_BYTES = 32
 """Of an accepted connection: the peer's and its own."""
-Done = Callable[[int, int, bytes, "Channel | None"], None]
-"""(result, errno, data, channel whose program end goes along)"""
 Request = Callable[
     [int, bytes, int, int, int, bytes, int, "socket.socket | None", Done], int
 ]  # fmt: skip
@@ -51,32 +50,6 @@ NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 SO_SNDBUFFORCE = 32  # Python does not name it
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
-
-
-class Waiting:
-    """A request that is on the line."""
-
-    __slots__ = ("a", "again", "b", "c", "channel", "data", "done", "held", "op")
-
-    def __init__(
-        self, op: int, channel: Channel | None, a: int, b: int, c: int, data: bytes, done: Done
-    ) -> None:
-        self.op = op
-        self.channel = channel
-        self.a = a
-        self.b = b
-        self.c = c
-        self.data = data
-        self.done = done
-        self.held = False
-        """The channel holds the program's end for it."""
-        self.again = False
-        """It has been sent a second time."""
-
-    @property
-    def waits(self) -> bool:
-        """A blocking connect."""
-        return self.op == Op.CONNECT and not self.a & MINION_NONBLOCK
 
 
 class CopyEngine(Protocol):
@@ -416,7 +389,3 @@ def fresh_ident() -> str:
 
 def is_unspec(address: bytes) -> bool:
     return int.from_bytes(address[:2], "little") == socket.AF_UNSPEC
-
-
-def nobody(_result: int, _error: int, _data: bytes, _channel: Channel | None) -> None:
-    """Takes the answer to a request whose client has gone."""
