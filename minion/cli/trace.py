@@ -13,7 +13,8 @@ from collections.abc import Callable
 from hypercalls.api import CLOSED, EOF, RESET
 from minion.devices.dma import ChannelEnd
 from minion.driver.channel import Channel
-from minion.driver.driver import Done, Request
+from minion.driver.driver import Request
+from minion.driver.waiting import Done
 from minion.line import frames, link
 from minion.netdev.api import Netdev, NicPort
 from minion.sysproxy import messages
