@@ -33,7 +33,7 @@ class CommandPeer:
         self.how: Queue[str] = Queue()
 
     def __call__(self, connection: socket.socket) -> None:
-        connection.settimeout(20)
+        connection.settimeout(60)
         file = connection.makefile("rb")
         command, _, rest = file.readline().decode().strip().partition(" ")
         if command == "send":
@@ -49,7 +49,7 @@ class CommandPeer:
             connection.sendall(b"unread")
             self.how.put(how_it_ends(connection))
         elif command == "said":
-            connection.sendall(self.how.get(timeout=20).encode() + b"\n")
+            connection.sendall(self.how.get(timeout=60).encode() + b"\n")
         file.close()
 
 
