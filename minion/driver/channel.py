@@ -1,13 +1,6 @@
 """A channel: the AF_UNIX pair behind a proxied descriptor, and what its states look like there.
 
-Theory of operation.  `UNCONNECTED`: the program's end has no other end; the kernel reports it
-writable and hung up, as Linux does for a TCP socket that is not connected.  `CONNECTING`: a pair,
-whose program side was filled, so that the program can neither write nor is told that it could; the
-fill is read back when the connection opens.  `OPEN`: bytes pass.  `LISTENING`: messages with
-descriptors pass.  `BROKEN`: the connection has failed, and what it had received is still on its way
-to the program, which can write no more.  `DEAD`: the connection or the attempt has failed and our
-end is closed, with something the program had written unread where possible, which its kernel
-reports as an error; only its close is waited for.
+What the states look like on the channel is said in state.py.
 
 Closing is noticed as EPOLLHUP, or EPOLLERR if the program left data unread.  A hang-up cannot be
 masked, so a channel that shows one and is not being read is taken out of epoll.  Whether the
@@ -16,68 +9,36 @@ program has closed its descriptor, or only shut it down, is asked of the kernel 
 
 from __future__ import annotations
 
-import errno
 import socket
-from array import array
 from collections.abc import Callable
-from enum import IntEnum
-from fcntl import ioctl
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
-from termios import FIONREAD
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
+from minion.driver.intake import Intake
 from minion.driver.liveness import Liveness
+from minion.driver.outlet import NEVER, SNDBUF_BYTES, Outlet
+from minion.driver.program_end import ProgramEnd
 from minion.driver.rendezvous import Rendezvous
+from minion.driver.state import State
 
-FILL = bytes(1 << 16)
-SNDBUF_BYTES = 2 << 20
+HELD = b"\0"
+"""What lies in a new channel, so that there is something to be left unread (intake.py)."""
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 READY = [Ready(number) for number in range(8)]
 
 
-class State(IntEnum):
-    UNCONNECTED = 0
-    CONNECTING = 1
-    OPEN = 2
-    LISTENING = 3
-    BROKEN = 4
-    DEAD = 5
-
-
 class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_closed",
-        "_eof",
-        "_epoll",
-        "_fill",
-        "_holders",
-        "_liveness",
-        "_path",
-        "_program",
-        "_reactor",
-        "_rendezvous",
-        "_reset",
-        "accept_room",
-        "fd",
-        "gone",
-        "ident",
-        "idents",
-        "name",
-        "number",
-        "on_detach",
-        "pid",
-        "registered",
-        "renewed",
-        "report",
-        "sock",
-        "state",
-        "wanted",
+        "_closed", "_eof", "_epoll", "_fill", "_holds", "_intake", "_liveness", "_outlet",
+        "_reactor", "_rendezvous", "_reset", "accept_room", "bound_bytes", "fd", "gone", "number",
+        "on_detach", "pid", "program", "registered", "renewed", "report", "send_bytes", "sock",
+        "state", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -90,22 +51,22 @@ class Channel:
         """
         self.number = number
         self.pid = pid
-        self._path = control_path
         self._reactor = reactor
         self._liveness = liveness
         self._rendezvous = rendezvous
-        self.ident = ""
-        self.idents: list[str] = []
-        """Its ids, the last one first: what an older end of the program still asks by."""
-        self.name = b""
-        self._program: socket.socket | None = None
-        self._holders = 0
+        self.program = ProgramEnd(control_path)
         self.renewed = False
         """The program's end is a new one, which it has not been given yet."""
         self.sock: socket.socket | None = None
+        self._intake: Intake | None = None
+        self._outlet: Outlet | None = None
+        """Of an open channel, both."""
+        self._holds = True
         self.fd = -1
         self.state = State.UNCONNECTED
         self._fill = 0
+        self.bound_bytes = self.send_bytes = NEVER
+        """SO_RCVBUF and SO_SNDBUF, if the program has set them."""
         self._closed = False
         self._epoll = 0
         self.registered = False
@@ -120,78 +81,44 @@ class Channel:
         if connected:
             ours, program = socket.socketpair()
             try:
-                self._own(program, ident)
+                self.program.make(program, ident)
             except OSError:
                 ours.close()
                 raise
+            program.send(HELD)
             self._carry(ours, State.OPEN)
             ours.send(ACCEPT_MARK)
         else:
-            self._own(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+            self.program.make(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+
+    @property
+    def name(self) -> bytes:
+        return self.program.name
 
     # -- the program's end, as long as it is ours as well
 
-    def _own(self, program: socket.socket, ident: str) -> None:
-        self.name = abi.NAME_PREFIX + b"s" + ident.encode() + b":" + self._path
-        try:
-            program.bind(self.name)
-        except OSError:
-            program.close()
-            raise
-        self.ident = ident
-        self.idents.insert(0, ident)
-        self._program = program
-        self._holders += 1
-
-    def hold(self, program: socket.socket) -> bool:
+    def hold(self, copy: socket.socket) -> bool:
         """The client has passed its descriptor along, to be connected.  False: of no use.
 
         OSError(EINVAL): it is not this channel's.  Undone by `let_go`.
         """
         if self.state != State.UNCONNECTED or self.gone:
-            program.close()
+            copy.close()
             return False
-        try:
-            ours = program.getsockname() == self.name
-        except OSError:
-            ours = False
-        if not ours:
-            program.close()
-            raise OSError(errno.EINVAL, "that is not the socket's descriptor")
-        self._holders += 1
-        if self._program is None:
-            self._program = program
-        else:
-            program.close()
+        self.program.hold(copy)
         return True
-
-    @property
-    def held(self) -> bool:
-        return self._program is not None
-
-    def program_end(self) -> socket.socket:
-        """The program's end, to be sent to it."""
-        assert self._program is not None
-        return self._program
 
     def let_go(self) -> None:
         """The program's end has been handed over, or is not needed any more: watch the channel."""
         self.renewed = False
-        self._holders -= 1
-        if self._holders > 0:
-            return
-        self._holders = 0
-        if self._program is not None:
-            self._program.close()
-            self._program = None
-        if not self.gone:
+        if self.program.let_go() and not self.gone:
             self._watch()
 
     def renew(self, ident: str) -> None:
         """Another end for the program, unconnected, in place of one that cannot be used again."""
         self._hang_up()
         self._liveness.forget(self)
-        self._own(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+        self.program.make(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
         self.state = State.UNCONNECTED
         self._reset = self._eof = False
         self.wanted = IN
@@ -205,44 +132,47 @@ class Channel:
         self.fd = ours.fileno()
         self.state = state
         if state == State.OPEN:
-            self._grow()
+            self._ready()
 
-    def _pair(self, state: State) -> socket.socket:
-        """Give the program's end, which is held, another end.  The program's end."""
-        program = self._program
-        if program is None:
-            raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
+    def _pair(self, state: State) -> None:
+        """Give the program's end, which is held, another end.  OSError."""
+        program = self.program.sock
         self._liveness.forget(self)
-        self._carry(self._rendezvous.pair(program, self.name), state)
-        return program
+        ours = self._rendezvous.pair(program, self.name)
+        if state == State.OPEN:
+            program.send(HELD)
+        self._carry(ours, state)
 
-    def _grow(self) -> None:
-        """Room for some super-segments: each wake-up of the program then moves more."""
+    def _ready(self) -> None:
+        """Bytes pass from now on, with room for some super-segments in a wake-up of the program."""
         if self.sock is not None:
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
+            self._intake = Intake(self.sock, self._fill or len(HELD))
+            self._fill = 0
+            if not self._holds:
+                self._intake.hold_nothing()
+            self._outlet = Outlet(self.sock, self.program.ident, self.bound_bytes)
 
-    def _fill_up(self, program: socket.socket) -> None:
-        """As long as these bytes are not read, the program can write nothing."""
-        try:
-            while True:
-                self._fill += program.send(FILL, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
+    def inherit(self, listener: Channel) -> None:
+        """The buffers of an accepted connection are its listener's."""
+        if listener.bound_bytes != NEVER:
+            self.bound(listener.bound_bytes)
+        if listener.send_bytes != NEVER and self.program.held:
+            self.hold_nothing()
+            self.program.sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, min(listener.send_bytes >> 1, SNDBUF_BYTES)
+            )
 
-    def _drain(self) -> None:
-        if self.sock is None:
-            return
-        scratch = bytearray(self._fill)
-        try:
-            while self._fill:
-                self._fill -= self.sock.recv_into(scratch, self._fill)
-        except OSError:
-            self._fill = 0  # the program is gone, and the fill with it
+    def bound(self, room_bytes: int) -> None:
+        """SO_RCVBUF was set: what lies here counts too, and there is no more room for it."""
+        self.bound_bytes = room_bytes
+        if self._outlet is not None:
+            self._outlet.bound(room_bytes)
 
     def _hang_up(self) -> None:
         """Close our end."""
         self._unwatch()
         self._fill = 0
+        self._intake = self._outlet = None
         if self.sock is not None:
             self.sock.close()
             self.sock = None
@@ -253,7 +183,7 @@ class Channel:
     def _interest(self) -> int:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
-            return readable | (EPOLLOUT if self.wanted & OUT else 0)
+            return readable | EPOLLET | (EPOLLOUT if self.wanted & OUT else 0)
         if self.state in (State.LISTENING, State.BROKEN) and self.wanted & OUT:
             return EPOLLOUT
         return 0
@@ -262,7 +192,7 @@ class Channel:
         if self._closed or self.gone:
             return
         if self.sock is None:
-            if self._program is None:
+            if not self.program.held:
                 self._liveness.watch(self)
             return
         interest = self._interest()
@@ -323,11 +253,11 @@ class Channel:
     # -- minion.devices.dma.ChannelEnd
 
     def recv_into(self, view: memoryview) -> int:
-        sock = self.sock
-        if sock is None or self.state != State.OPEN:
+        intake = self._intake
+        if intake is None or self.state != State.OPEN:
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            count = sock.recv_into(view)
+            count = intake.read_into(view)
         except BlockingIOError:
             return 0
         except ConnectionResetError:
@@ -343,17 +273,26 @@ class Channel:
     @property
     def readable_bytes(self) -> int:
         """What the program has written and nobody has read."""
-        left = array("i", [0])
-        if self.sock is not None and self.state == State.OPEN:
-            ioctl(self.fd, FIONREAD, left, True)
-        return left[0]
+        intake = self._intake
+        return intake.fresh_bytes if intake is not None and self.state == State.OPEN else 0
+
+    def look_again(self) -> None:
+        """Report what is still ready: an edge is told of only once."""
+        if self.registered:
+            self._reactor.modify(self.fd, self._epoll)
+
+    def hold_nothing(self) -> None:
+        """The program has chosen the size of its send buffer: none of it is ours."""
+        self._holds = False
+        if self._intake is not None:
+            self._intake.hold_nothing()
 
     def send(self, view: memoryview) -> int:
-        sock = self.sock
-        if sock is None or (self.state != State.OPEN and self.state != State.BROKEN):
+        outlet = self._outlet
+        if outlet is None:
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            return sock.send(view)
+            return outlet.send(view)
         except BlockingIOError:
             return 0
         except BrokenPipeError:
@@ -372,12 +311,13 @@ class Channel:
             if self.state != State.OPEN or self._eof or not self.wanted & IN:
                 return
             self._liveness.forget(self)
-        if self._program is None:
+        if not self.program.held:
             self._watch()
 
     def end(self) -> None:
         """The peer's FIN: the mark that makes an EOF an EOF, and the EOF."""
-        self._shut(abi.FIN_MARK, socket.SHUT_WR)
+        if self._outlet is not None:
+            self._outlet.shut(abi.FIN_MARK, socket.SHUT_WR)
 
     def detach(self) -> None:
         """Close the channel."""
@@ -386,9 +326,7 @@ class Channel:
         self._closed = True
         self._liveness.forget(self)
         self._hang_up()
-        if self._program is not None:
-            self._program.close()
-            self._program = None
+        self.program.close()
         self.on_detach(self)
 
     # -- what the driver is told by the server
@@ -396,43 +334,31 @@ class Channel:
     def connecting(self) -> None:
         """The handshake is under way: the program can neither read nor write until it has ended."""
         if self.state == State.UNCONNECTED:
-            self._fill_up(self._pair(State.CONNECTING))
+            self._pair(State.CONNECTING)
+            self._fill = self.program.fill()
 
     def connected(self) -> None:
         """Let the program write."""
         if self.state == State.UNCONNECTED:
             self._pair(State.OPEN)
         elif self.state == State.CONNECTING:
-            self._drain()
             self.state = State.OPEN
-            self._grow()
-        if self._program is None:
+            self._ready()
+        if not self.program.held:
             self._watch()
 
     def broken(self) -> None:
         """Nothing more can be sent; what was received before is still on its way to the program."""
-        if self.state != State.OPEN:
+        if self.state != State.OPEN or self._outlet is None:
             return
-        self._shut(abi.ERROR_MARK, socket.SHUT_RD)
+        self._outlet.shut(abi.ERROR_MARK, socket.SHUT_RD)
         self.state = State.BROKEN
         try:
-            self._discard()
+            if self._intake is not None:
+                self._intake.give_up()
         except OSError:
             pass  # it had closed already: its own event says so
         self._watch()
-
-    def _discard(self) -> None:
-        """Read what the program wrote, so that it finds its descriptor writable; all but a byte.
-
-        That one makes its kernel report an error when our end is closed.
-        """
-        if self.sock is None:
-            return
-        left = array("i", [0])
-        ioctl(self.fd, FIONREAD, left, True)
-        scratch = bytearray(1 << 16)
-        while left[0] > 1:
-            left[0] -= self.sock.recv_into(scratch, min(left[0] - 1, len(scratch)))
 
     def failed(self) -> None:
         """Mark our end and close it; the shim asks for the error.
@@ -441,19 +367,20 @@ class Channel:
         """
         if self.state in (State.UNCONNECTED, State.DEAD):
             return
-        self._mark(abi.ERROR_MARK)
+        if self._outlet is not None:
+            self._outlet.mark(abi.ERROR_MARK)
         self.state = State.DEAD
         self._hang_up()
-        if self._program is None:
+        if not self.program.held:
             self._watch()
 
     def listening(self, backlog: int) -> None:
         """From now on the channel carries accepted descriptors, some of the backlog at a time."""
         if self.state != State.UNCONNECTED:
             return
-        program = self._pair(State.LISTENING)
-        program.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
-        self._fill_up(program)
+        self._pair(State.LISTENING)
+        self.program.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
+        self.program.fill()
         self.wanted = 0
         # about 1 kB per message with its descriptor; the kernel doubles what is set
         room = 512 * max(4, min(backlog, 64))
@@ -465,21 +392,3 @@ class Channel:
         """Have accept_room called when the listener's channel takes messages again."""
         self.wanted |= OUT
         self._watch()
-
-    def _mark(self, mark: bytes) -> None:
-        try:
-            if self.sock is not None:
-                self.sock.bind(mark + self.ident.encode())
-        except OSError as error:
-            # marked already, or named after the rendezvous
-            if error.errno not in (errno.EINVAL, errno.EADDRINUSE):
-                raise
-
-    def _shut(self, mark: bytes, how: int) -> None:
-        self._mark(mark)
-        try:
-            if self.sock is not None:
-                self.sock.shutdown(how)
-        except OSError as error:
-            if error.errno != errno.ENOTCONN:
-                raise

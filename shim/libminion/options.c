@@ -82,6 +82,17 @@ int minion_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
     return result;
 }
 
+/* SO_SNDBUF bounds what the channel holds as well (the socket has the other half).  It is never raised: a channel that is full of
+ * what keeps it from being written to would seem to have room. */
+static void shrink_channel(int fd, const int *value)
+{
+    int room, half = *value / 2, saved = errno;
+    socklen_t size = sizeof room;
+    if (LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && half < room / 2)
+        LIBC(setsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof half);
+    errno = saved;
+}
+
 int minion_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     struct proxied sock;
@@ -103,5 +114,8 @@ int minion_setsockopt(int fd, int level, int name, const void *value, socklen_t 
     }
     struct request r = {.sock = &sock, .op = MINION_SETSOCKOPT, .a = level, .b = name,
                         .data = value, .len = len};
-    return request(&r);
+    int result = request(&r);
+    if (result >= 0 && level == SOL_SOCKET && name == SO_SNDBUF && len >= sizeof(int))
+        shrink_channel(fd, value);
+    return result;
 }

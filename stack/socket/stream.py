@@ -29,6 +29,7 @@ from typing import Protocol
 from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.tcp import hold
 from stack.tcp.connections import Hold, Listener
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
@@ -67,7 +68,7 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_hold", "_more_end", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
+        "_hold", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
         "local", "phase", "readable", "received", "remote", "reuse_address", "shut_read",
         "shut_write", "tcb", "user", "was_connected", "writable",
     )  # fmt: skip
@@ -89,8 +90,6 @@ class StreamSocket:
         """None: close in the background; 0: reset; else as None (close never waits here)."""
         self.reuse_address = False
         self._hold: Hold | None = None
-        self._more_end = 0
-        """Up to here the program has written with MSG_MORE; a sequence number, as tcb.snd_more."""
         self._options: dict[str, int] = {}
         self.kept: dict[tuple[int, int], int] = {}
         """Options that change nothing here: what was set is what is read."""
@@ -182,7 +181,7 @@ class StreamSocket:
         self.tcb = tcb
         self.local = tcb.key[:2]
         self.remote = tcb.key[2:]
-        self.error = self._more_end = 0
+        self.error = 0
         self.failed = self.was_connected = self.shut_read = self.shut_write = False
 
     def _outcome(self) -> bool:
@@ -292,10 +291,7 @@ class StreamSocket:
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND:
             return 0
-        space = tcb.snd_limit - tcb.snd.charge
-        pool = self._net.tcp.pool
-        if space <= 0 or pool.memory.free_bytes < pool.pressure_bytes:
-            space = pool.send_space(tcb)
+        space = self._net.tcp.pool.send_space(tcb)
         if space <= 0:
             tcb.write_blocked = True
             return 0
@@ -305,14 +301,14 @@ class StreamSocket:
         """Queue bytes, shared until they are acknowledged.  EPIPE.
 
         more: they are not the end of what is being written, so no short segment ends with them.
-        What is written next takes that back; or `push`; or time.
+        What is written next takes that back; or `push_within`; or time.
         """
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
             raise OSError(EPIPE, "not open for writing")
         tcb.snd.append(buffer, offset, length)
-        if more and tcb.snd_more < tcb.snd.end:
-            tcb.snd_more = tcb.snd.end
+        if more:
+            hold.written(tcb)
         self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
@@ -350,24 +346,17 @@ class StreamSocket:
     def more(self, length: int) -> None:
         """The next length bytes will be written with MSG_MORE."""
         if self.tcb is not None:
-            self.tcb.snd_more = self._more_end = self.tcb.snd.end + length
+            hold.announce(self.tcb, length)
 
     def push(self, force: bool = False) -> None:
-        """Nothing more will follow what is queued.  force: neither Nagle nor TCP_CORK holds it."""
-        tcb = self.tcb
-        if tcb is None:
-            return
-        tcb.snd_more = self._more_end
-        if force:
-            self._net.tcp.force(tcb)
-        else:
-            self._net.tcp.push(tcb)
+        """Send what options, or MSG_MORE, held back.  force: Nagle's algorithm and TCP_CORK too."""
+        if self.tcb is not None:
+            hold.release(self.tcb)
+            self._net.tcp.push(self.tcb, force)
 
     def push_within(self, delay_ns: int) -> None:
-        """As push, but give what follows that much time to come."""
-        if not delay_ns:
-            self.push()
-        elif self.tcb is not None:
+        """Nothing follows what was written last with more, or nothing in that time."""
+        if self.tcb is not None:
             self._net.tcp.push_within(self.tcb, delay_ns)
 
     def set_quickack(self, value: int) -> None:

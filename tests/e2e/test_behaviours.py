@@ -18,9 +18,7 @@ from world import HOST, MINION, World, eventually
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("behaviours.py")
-NO_POLLERR = "AF_UNIX says POLLERR only if the program's last bytes were still unread"
 DIFFERENCES: dict[str, tuple[object, str]] = {
-    "events_on_reset": (["POLLIN", "POLLOUT", "POLLHUP", "POLLRDHUP"], NO_POLLERR),
     "urgent_data": ("ENOTSUP", "no urgent data (RFC 6093): a channel has no place for it"),
 }
 """What the minion answers instead, and why."""

@@ -171,3 +171,22 @@ def test_serial_frames_are_not_ends() -> None:
     program.world.work()
     assert program.sent() == [200]
     program.close()
+
+
+def test_uncorking_is_no_end_of_what_is_still_to_come(program: Program) -> None:
+    """--copy serial: the request may pass what had no credit yet."""
+    program.sock.configure("cork", 1)
+    write(program, bytes(PIECE_BYTES))
+    program.sock.configure("cork", 0)
+    program.sock.push()
+    assert program.sent() == [MSS] * (PIECE_BYTES // MSS)
+    write(program, bytes(100))
+    assert program.sent() == [PIECE_BYTES % MSS + 100]
+
+
+def test_uncorking_ends_msg_more(program: Program) -> None:
+    program.session.more(100)
+    write(program, bytes(100))
+    assert program.sent() == []
+    program.sock.push()
+    assert program.sent() == [100]

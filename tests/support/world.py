@@ -241,9 +241,8 @@ class World:
     def _with_line(self, argv: tuple[str | Path, ...]) -> list[str | Path]:
         own = argv[2 : argv.index("--") if "--" in argv else len(argv)]
         if (
-            len(argv) < 2
-            or argv[0] != MINION
-            or argv[1] not in ("run", "up", "app")
+            argv[:1] != (MINION,)
+            or argv[1:2] not in (("run",), ("up",), ("app",))
             or "--on" in own
             or "--copy" in own
         ):

@@ -48,6 +48,8 @@ class State(Address):
     ram: int
     ram_base: int
     ram_bytes: int
+    csrs: Address
+    csr_masks: Address
     watched: Address
     granules: Address
     pte_bytes: int

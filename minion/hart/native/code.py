@@ -6,9 +6,11 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from minion.hart.blocks import NOWHERE, Blocks, Held
+from minion.hart.csr import NUMBERS
 from minion.hart.decode import Decoded
 from minion.hart.interpreter import Block
 from minion.hart.native._core import ffi, lib
+from minion.hart.native.memory import address
 from minion.hart.state import Hart
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ FCSR: Final = (1, 2, 3)
 class Writer:
     """Makes a struct block of a block."""
 
-    def __init__(self, xlen: int) -> None:
+    def __init__(self, xlen: int, csrs: frozenset[int]) -> None:
+        """csrs: the registers whose instructions are C's."""
+        self._csrs = csrs
         table = lib.table64() if xlen == 64 else lib.table32()
         rows = [row.split(":") for row in ffi.string(table).decode().split()]
         self._slots = {mnemonic: (n + lib.FIRST, slots) for n, (mnemonic, slots) in enumerate(rows)}
@@ -45,9 +49,10 @@ class Writer:
 
     def _operation(self, decoded: Decoded, fp: bool) -> bytes:
         mnemonic, operands = decoded.name, decoded.operands
-        if mnemonic not in self._slots or (
-            mnemonic.startswith("csrr") and not (fp and operands[1] in FCSR)
-        ):
+        ours = mnemonic in self._slots
+        if mnemonic.startswith("csrr"):
+            ours = operands[1] in self._csrs or (fp and operands[1] in FCSR)
+        if not ours:
             return OP.pack(lib.PLAIN_OP, 0, 0, 0, 0, 0, 0)
         number, slots = self._slots[mnemonic]
         registers, others = [0, 0, 0, 0], [0, 0]
@@ -68,7 +73,13 @@ class Code:
     def __init__(self, hart: Hart, state: State, blocks: Blocks[Block]) -> None:
         self._hart = hart
         self._state = state
-        self._writer = Writer(hart.isa.xlen)
+        bare = hart.csr.bare()
+        self._writer = Writer(hart.isa.xlen, frozenset(bare))
+        self._masks = memoryview(bytearray(8 * NUMBERS)).cast("Q")
+        for csr, mask in bare.items():
+            self._masks[csr] = mask
+        state.csrs = ffi.cast("uint64_t *", address(hart.csr.value))
+        state.csr_masks = ffi.cast("uint64_t *", address(self._masks))
         self._breakpoints = hart.breakpoints
         self._known: dict[int, tuple[Block, Address]] = {}
         self._numbers: dict[tuple[int, int], int] = {}

@@ -108,6 +108,8 @@ struct hart {
     uint64_t ram;       /* Where it is. */
     uint64_t ram_base;
     uint64_t ram_bytes;
+    uint64_t *csrs;       /* The values of CSRs, and what of them can be written, by number. */
+    uint64_t *csr_masks;
     unsigned char *watched;  /* By page of RAM: UNWATCHED, DECODED or WATCHED. */
     uint64_t *granules;      /* By page of RAM: four words, as in struct beside. */
     int pte_bytes;

@@ -108,7 +108,7 @@ class Writer(Machine):
                 given = ", ".join(render.value(expression(value_of(v))) for v in arguments)
                 target = self._temporary()
                 self.lines.append(f"EXCHANGE({target}, {given});")
-                return name(target, 0, 255)
+                return name(target, 0, self._mask)
             case str(), _:
                 raise Opaque(function)
         return self._floating([value_of(arg) for arg in arguments if arg is not self])
@@ -199,7 +199,7 @@ def ending(jump: Jump | None) -> str:
 
 
 def instructions(xlen: int) -> list[Instruction]:
-    """All that are native.  CSRs (but for fcsr), traps and fence.i stay with the plain engine."""
+    """All that are native.  Traps, fence.i and most CSRs (code.py) stay with the plain engine."""
     isa = Isa(xlen)
     known = functions(isa)
     sections = [section for letter in EXTENSIONS for section in (letter, f"{letter}{xlen}")]
