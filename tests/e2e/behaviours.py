@@ -26,7 +26,7 @@ if sys.argv[3:] == ["minionsocket"]:
 
 Sock = socket.socket
 LINGER_0 = struct.pack("ii", 1, 0)
-WAIT_S = 10.0
+WAIT_S = 30.0
 BEHAVIOURS: list[Callable[[], object]] = []
 
 
@@ -79,7 +79,7 @@ def reset(sock: Sock) -> None:
     sock.close()
 
 
-def polled(sock: Sock, wanted: int, ms: int = 10_000) -> list[str]:
+def polled(sock: Sock, wanted: int, ms: int = 30_000) -> list[str]:
     """Names of the events of one poll."""
     poller = select.poll()
     poller.register(sock, wanted)
@@ -98,7 +98,7 @@ def until(sock: Sock, event: int) -> list[str]:
     poller.register(sock, event)
     deadline = time.monotonic() + WAIT_S
     while time.monotonic() < deadline:
-        if any(found & event for _, found in poller.poll(10_000)):
+        if any(found & event for _, found in poller.poll(30_000)):
             break
     return polled(sock, select.POLLIN | select.POLLOUT | select.POLLRDHUP, 0)
 

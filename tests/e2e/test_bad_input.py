@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from networks import TUN, why_no_tap
+from networks import TUN, network
 from servers import FileServer, sha256
 from world import HOST, MINION, SOON_S, World, eventually, free_port
 
@@ -150,17 +150,16 @@ def test_no_permission_for_a_tap(user_world: World) -> None:
         pytest.skip(f"no {TUN}")
     if os.access(TUN, os.R_OK | os.W_OK) and os.getuid():
         pytest.skip("everybody may use /dev/net/tun here")
-    result = user_world.minion("up", "m", "--netdev", "tap:mtx0")
+    result = user_world.minion("up", "m", "--netdev", f"tap:mtx{os.getpid()}")
     assert result.code == 2
     one_line(result.err, "tap", "--netdev user")
     assert not user_world.processes()
 
 
 def test_a_tap_that_is_in_use(world: World) -> None:
-    if reason := why_no_tap():
-        pytest.skip(reason)
-    name = f"mtb{os.getpid()}"
-    world.up("m", "--netdev", f"tap:{name},10.199.1.1/24")
+    net = network("tap")
+    name = net.option.removeprefix("tap:").partition(",")[0]
+    world.up("m", *net.options)
     result = world.minion("up", "other", "--netdev", f"tap:{name}")
     assert result.code == 2
     one_line(result.err, name, "in use")

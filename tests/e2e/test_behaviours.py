@@ -31,7 +31,7 @@ class CommandPeer:
         self.how: Queue[str] = Queue()
 
     def __call__(self, connection: socket.socket) -> None:
-        connection.settimeout(20)
+        connection.settimeout(60)
         file = connection.makefile("rb")
         command, _, rest = file.readline().decode().strip().partition(" ")
         if command == "send":
@@ -47,7 +47,7 @@ class CommandPeer:
             connection.sendall(b"unread")
             self.how.put(how_it_ends(connection))
         elif command == "said":
-            connection.sendall(self.how.get(timeout=20).encode() + b"\n")
+            connection.sendall(self.how.get(timeout=60).encode() + b"\n")
         file.close()
 
 

@@ -100,6 +100,7 @@ class Conversation(RuleBasedStateMachine):
         """Slots that were ever listeners."""
         self.linked: set[int] = set()
         """Slots that have been connected."""
+        self.copies: dict[int, set[int]] = {}
         self.copied: set[int] = set()
         """Slots that share their socket with another slot or process, or did."""
         self.ended: set[int] = set()
@@ -135,10 +136,16 @@ class Conversation(RuleBasedStateMachine):
         return "\n".join([*self.history, what])
 
     def alike(self, one: int, other: int) -> None:
+        """Two slots of one socket; what is known of one is known of the other."""
+        both = self.copies.get(one, {one}) | self.copies.get(other, {other})
+        self.copies.update(dict.fromkeys(both, both))
         for known in (self.listened, self.ended, self.linked):
-            if one in known or other in known:
-                known.update((one, other))
-        self.copied.update((one, other))
+            if known & both:
+                known.update(both)
+        self.copied.update(both)
+
+    def note(self, known: set[int], slot: int) -> None:
+        known.update(self.copies.get(slot, {slot}))
 
     def readable(self, who: int, number: int) -> int | None:
         """Left out: a read on a listener says EAGAIN here, ENOTCONN on Linux."""
@@ -179,7 +186,7 @@ class Conversation(RuleBasedStateMachine):
     def listener(self) -> None:
         """So common that it has a rule."""
         self.make(socket.SOCK_NONBLOCK)
-        self.listened.add(self.next)
+        self.note(self.listened, self.next)
         self.step(0, "listen", self.next, 8)
 
     @precondition(some)
@@ -195,7 +202,7 @@ class Conversation(RuleBasedStateMachine):
     def listen(self, p: int, n: int, backlog: int) -> None:
         who = self.who(p)
         if (slot := self.bindable(who, n)) is not None:
-            self.listened.add(slot)
+            self.note(self.listened, slot)
             self.step(who, "listen", slot, backlog)
 
     @precondition(some)
@@ -207,17 +214,17 @@ class Conversation(RuleBasedStateMachine):
             return
         if self.slot(who, n) != self.slot(who, to):  # to itself: simultaneous open has other tests
             if self.slot(who, to) not in self.listened:
-                self.ended.add(self.slot(who, n))
-            if self.slot(who, to) in self.listened:
-                self.linked.add(self.slot(who, n))
-            self.step(who, "connect", self.slot(who, n), self.slot(who, to))
+                self.note(self.ended, self.slot(who, n))
+            found = self.step(who, "connect", self.slot(who, n), self.slot(who, to))
+            if found in ([0], ["EINPROGRESS"]):
+                self.note(self.linked, self.slot(who, n))
 
     @precondition(some)
     @rule(p=processes, n=which)
     def connect_to_nobody(self, p: int, n: int) -> None:
         who = self.who(p)
         if self.renewable(who, n) or self.slot(who, n) not in self.ended:
-            self.ended.add(self.slot(who, n))
+            self.note(self.ended, self.slot(who, n))
             self.step(who, "connect", self.slot(who, n), None)
 
     @precondition(some)
@@ -225,7 +232,7 @@ class Conversation(RuleBasedStateMachine):
     def dissolve(self, p: int, n: int) -> None:
         who = self.who(p)
         if self.renewable(who, n):
-            self.ended.add(self.slot(who, n))
+            self.note(self.ended, self.slot(who, n))
             self.step(who, "dissolve", self.slot(who, n))
 
     @precondition(room)
@@ -236,7 +243,7 @@ class Conversation(RuleBasedStateMachine):
         self.next += 1
         if self.step(who, "accept", self.slot(who, n), self.next, flags)[0] == "ok":
             self.live[who].add(self.next)
-            self.linked.add(self.next)
+            self.note(self.linked, self.next)
 
     @precondition(some)
     @rule(p=processes, n=which, text=texts, flags=st.sampled_from(SEND_FLAGS))
@@ -275,6 +282,11 @@ class Conversation(RuleBasedStateMachine):
     def shutdown(self, p: int, n: int, how: int) -> None:
         who = self.who(p)
         slot = self.slot(who, n)
+        if slot in self.listened:
+            if self.renewable(who, n):
+                self.note(self.ended, slot)
+                self.step(who, "shutdown", slot, how)
+            return
         if slot not in self.linked or slot in self.ended:
             return  # left out: it says ENOTCONN, but poll takes note of it on Linux
         self.step(who, "shutdown", slot, how)

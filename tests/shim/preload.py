@@ -14,7 +14,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 PROGRAMS = HERE / "programs"
-TIMEOUT_S = 30
+TIMEOUT_S = 120
 
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]

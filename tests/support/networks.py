@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 import pytest
+from reserve import free_network
 
 TUN = "/dev/net/tun"
 _numbers = count()
@@ -44,6 +45,6 @@ def network(kind: str) -> Network:
     if reason:
         pytest.skip(f"tap: {reason}")
     number = next(_numbers)
-    subnet = f"10.{128 + os.getpid() % 64}.{number % 250}"
+    subnet = free_network()
     name = f"mt{os.getpid()}-{number}"
     return Network(f"tap:{name},{subnet}.1/24", f"{subnet}.1", f"{subnet}.1")

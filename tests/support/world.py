@@ -23,12 +23,17 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+from reserve import free_port
 
 MINION = os.path.join(os.path.dirname(sys.executable), "minion")
 ROOT = Path(__file__).resolve().parent.parent.parent
-LIMIT_S = 60.0
-SOON_S = 5.0
+LIMIT_S = 180.0
+SOON_S = 20.0
 """The documents say 2 seconds; a loaded machine may take longer to say so."""
+__all__ = [
+    "HOST", "LIMIT_S", "LINES", "MINION", "ROOT", "SOON_S", "Program", "Result", "User", "World",
+    "command_for", "eventually", "free_port", "wait_exit", "wait_http", "wait_port",
+]  # fmt: skip
 LINES: dict[str, tuple[str, ...]] = {
     "dma": (),
     "serial": ("--copy", "serial"),
@@ -40,14 +45,7 @@ HOST = "10.0.2.2"
 """The host's loopback, seen from a minion on netdev user."""
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port
-
-
-def eventually(what: str, true: Callable[[], object], timeout_s: float = 10.0) -> None:
+def eventually(what: str, true: Callable[[], object], timeout_s: float = 30.0) -> None:
     """Wait for a state that no event tells of."""
     deadline = time.monotonic() + timeout_s
     while not true():
@@ -55,7 +53,7 @@ def eventually(what: str, true: Callable[[], object], timeout_s: float = 10.0) -
         time.sleep(0.02)
 
 
-def wait_port(port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> None:
+def wait_port(port: int, host: str = "127.0.0.1", timeout_s: float = 30.0) -> None:
     """Until something accepts connections there."""
 
     def accepts() -> bool:
@@ -68,7 +66,7 @@ def wait_port(port: int, host: str = "127.0.0.1", timeout_s: float = 10.0) -> No
     eventually(f"a server on {host}:{port}", accepts, timeout_s)
 
 
-def wait_http(port: int, path: str = "/", timeout_s: float = 10.0) -> None:
+def wait_http(port: int, path: str = "/", timeout_s: float = 30.0) -> None:
     """Until an HTTP server answers there: a published port accepts before its server does."""
 
     def answers() -> bool:
@@ -147,7 +145,7 @@ class Program:
         self.pid = popen.pid
         self.seen = ""
 
-    def until(self, text: str, timeout_s: float = 20.0) -> str:
+    def until(self, text: str, timeout_s: float = 60.0) -> str:
         """The line in which `text` is printed to stdout."""
         assert self.popen.stdout is not None
         fd = self.popen.stdout.fileno()
