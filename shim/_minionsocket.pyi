@@ -9,7 +9,9 @@ class _Lib(Protocol):
     MINION_ID: int
     MINION_DATA_MAX: int
     MINION_NONBLOCK: int
+    MINION_ADMIN: int
     MINION_ASK: int
+    MINION_NULL: int
     MINION_NAME_PREFIX: int
     MINION_MARK_PREFIX: int
     def minion_is_ours(self, fd: int) -> int: ...

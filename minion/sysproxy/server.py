@@ -24,7 +24,13 @@ from struct import Struct
 from hypercalls.api import Copy, Hypercalls
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
-from minion.sysproxy.operations import MINION_ASK, MINION_NONBLOCK, Op
+from minion.sysproxy.operations import (
+    MINION_ADMIN,
+    MINION_ASK,
+    MINION_NONBLOCK,
+    MINION_NULL,
+    Op,
+)
 from minion.sysproxy.session import Session
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
@@ -32,6 +38,7 @@ from stack.services.resolver import Answer, Resolver
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
 from stack.socket.stream import Phase, StreamSocket
+from stack.tcp.state import State
 from stack.wire import dns
 
 ADDRESS = Struct("<HH16s")
@@ -241,9 +248,10 @@ class Server:
         session.pump_in()
         return 0, 0, getsockopt(session.sock, level, name, room)
 
-    def _setsockopt(self, session: Session, level: int, name: int, _c: int, data: bytes) -> Reply:
+    def _setsockopt(self, session: Session, level: int, name: int, how: int, data: bytes) -> Reply:
         session.pump_in()
-        setsockopt(session.sock, level, name, data)
+        value = None if how & MINION_NULL else data
+        setsockopt(session.sock, level, name, value, max(how >> 8, 0), how & MINION_ADMIN != 0)
         return OK
 
     def _shutdown(self, session: Session, how: int, _b: int, _c: int, _data: bytes) -> Reply:
@@ -326,12 +334,16 @@ class Server:
 
             child = listener.sock.accept(make)
             session = self.sessions[chan]
+            tcb = child.tcb
             self.counters["accepted"] += 1
             assert child.remote is not None
             addresses = emit_sockaddr(child.remote) + emit_sockaddr(child.local)
             self._note(Note.ACCEPTED, listener.chan, chan - (1 << 32), addresses)
             session.attach()
-            session.pump_out()
+            if tcb is not None and tcb.state == State.CLOSED:
+                session.closed(child.error)
+            else:
+                session.pump_out()
 
     def connected(self, session: Session) -> None:
         self._note(Note.CONNECTED, session.chan)

@@ -30,7 +30,7 @@ enum minion_op {
     MINION_GETSOCKNAME = 5, /*                                     -> 0, sockaddr */
     MINION_GETPEERNAME = 6, /*                                     -> 0, sockaddr */
     MINION_GETSOCKOPT = 7,  /* level, name, room (bytes)           -> 0, value (at most room bytes) */
-    MINION_SETSOCKOPT = 8,  /* level, name                   value -> 0 */
+    MINION_SETSOCKOPT = 8,  /* level, name, flags (below)    value -> 0 */
     MINION_SHUTDOWN = 9,    /* how                                 -> 0: the client then shuts its end too;
                                                                       1: it leaves it as it is */
     MINION_IOCTL = 10,      /* request (SIOCOUTQ, ...)         arg -> result, arg */
@@ -56,6 +56,12 @@ enum {                       /* flags of MINION_CONNECT */
     MINION_NONBLOCK = 1,
     MINION_ASK = 2,          /* start nothing: a caller that no longer waits asks how its attempt stands
                                                                    -> 0, EALREADY: goes on, or its error */
+};
+
+enum {                       /* c of MINION_SETSOCKOPT: these, and the value's length << 8 */
+    MINION_NULL = 1,         /* the pointer to the value was NULL */
+    MINION_ADMIN = 2,        /* the program has CAP_NET_ADMIN */
+    MINION_VALUE_MAX = 64,   /* bytes of a value that are sent; no option has more */
 };
 
 struct minion_request {

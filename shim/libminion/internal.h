@@ -52,6 +52,12 @@ struct proxied {
 
 bool proxied(int fd, struct proxied *sock);  /* sock may be NULL; keeps errno */
 
+/* What a channel is to the shim, marked by options of its kernel socket: true across dup, fork and
+ * exec, and without use on a channel (the program's own values are the minion's). */
+enum { CHANNEL_LISTENS = SO_BROADCAST, CHANNEL_TELLS_INQ = SO_DONTROUTE };
+bool channel_is(int fd, int mark);
+void channel_mark(int fd, int mark, int on);
+
 enum mark { MARK_NONE, MARK_FIN, MARK_ERR, MARK_NO_PEER };
 enum mark peer_mark(int fd);
 
