@@ -22,8 +22,8 @@ from array import array
 from collections.abc import Callable
 from enum import IntEnum
 from fcntl import ioctl
-from select import EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT
-from termios import FIONREAD
+from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT
+from termios import FIONREAD, TIOCOUTQ
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
@@ -35,6 +35,8 @@ FILL = bytes(1 << 16)
 SNDBUF_BYTES = 2 << 20
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
+ACCEPT_BYTES = 1536
+"""More than what a message with a descriptor takes in the kernel."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 READY = [Ready(number) for number in range(8)]
 
@@ -52,6 +54,7 @@ class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
+        "_accept_bytes",
         "_closed",
         "_eof",
         "_epoll",
@@ -106,6 +109,7 @@ class Channel:
         self.fd = -1
         self.state = State.UNCONNECTED
         self._fill = 0
+        self._accept_bytes = 0
         self._closed = False
         self._epoll = 0
         self.registered = False
@@ -254,7 +258,9 @@ class Channel:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
             return readable | (EPOLLOUT if self.wanted & OUT else 0)
-        if self.state in (State.LISTENING, State.BROKEN) and self.wanted & OUT:
+        if self.state == State.LISTENING and self.wanted & OUT:
+            return EPOLLOUT | EPOLLET  # told of each message that is taken
+        if self.state == State.BROKEN and self.wanted & OUT:
             return EPOLLOUT
         return 0
 
@@ -296,8 +302,6 @@ class Channel:
                 return
             ready |= IN | (self.wanted & OUT)
         elif self.state == State.LISTENING:
-            self.wanted &= ~OUT
-            self._watch()
             self.accept_room()
             return
         if ready:
@@ -455,16 +459,33 @@ class Channel:
         program.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
         self._fill_up(program)
         self.wanted = 0
-        # about 1 kB per message with its descriptor; the kernel doubles what is set
-        room = 512 * max(4, min(backlog, 64))
+        # the kernel doubles what is set, and tells of room while less than a quarter is used
+        room = 2 * ACCEPT_BYTES * (min(backlog, 64) + 2)
         assert self.sock is not None
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         self.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
 
-    def wait_for_room(self) -> None:
-        """Have accept_room called when the listener's channel takes messages again."""
-        self.wanted |= OUT
-        self._watch()
+    def unaccepted(self) -> int:
+        """Messages in the listener's channel that the program has not taken."""
+        if self.sock is None:
+            return 0
+        queued = array("i", [0])
+        try:
+            ioctl(self.fd, TIOCOUTQ, queued, True)
+        except OSError:
+            return 0
+        if not queued[0]:
+            self._accept_bytes = 0
+        elif not self._accept_bytes:
+            self._accept_bytes = queued[0]  # one message's: nothing else was there before it
+        return queued[0] // self._accept_bytes if self._accept_bytes else 0
+
+    def watch_accepts(self, on: bool) -> None:
+        """Whether accept_room is called when the program takes a message."""
+        wanted = self.wanted | OUT if on else self.wanted & ~OUT
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self._watch()
 
     def _mark(self, mark: bytes) -> None:
         try:

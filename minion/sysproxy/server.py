@@ -42,6 +42,9 @@ from stack.tcp.state import State
 from stack.wire import dns
 
 ADDRESS = Struct("<HH16s")
+INTERFACE = Struct("<III4s4s8s16s")
+LOOPBACK_FLAGS, ETHERNET_FLAGS = 0x49, 0x1043
+"""IFF_UP and IFF_RUNNING, with IFF_LOOPBACK; with IFF_BROADCAST and IFF_MULTICAST."""
 EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA = -2, -3, -4, -5
 Reply = tuple[int, int, bytes]
 """(result, errno, data)"""
@@ -124,12 +127,17 @@ class Server:
         if kind == REQUEST:
             self.counters["requests"] += 1
             self._request(op, reqno, chan, a, b, d, data)
-        elif kind == NOTE and op in (Note.ACCEPT_FULL, Note.LEAVE):
+        elif kind == NOTE and op in (Note.ACCEPT_FULL, Note.ACCEPT_TAKEN, Note.LEAVE):
             session = self.sessions.get(chan)
             if session is None:
                 return  # it was released while the note was under way
             if op == Note.LEAVE:
                 session.waiters.pop(reqno, None)
+                return
+            listener = session.sock.listener
+            if op == Note.ACCEPT_TAKEN:
+                if listener is not None:
+                    listener.handed_out = max(0, listener.handed_out - a)
                 return
             session.held = bool(a)
             if not a:
@@ -147,6 +155,8 @@ class Server:
             elif op == Op.GETNAMEINFO:
                 self._getnameinfo(reqno, data)
                 return
+            elif op == Op.INTERFACES:
+                reply = 0, 0, interfaces(self.net)
             else:
                 session = self.sessions.get(chan)
                 if session is None:
@@ -335,6 +345,7 @@ class Server:
             child = listener.sock.accept(make)
             session = self.sessions[chan]
             tcb = child.tcb
+            ready.handed_out += 1
             self.counters["accepted"] += 1
             assert child.remote is not None
             addresses = emit_sockaddr(child.remote) + emit_sockaddr(child.local)
@@ -360,6 +371,18 @@ class Server:
         """The driver came back without its memory: nothing of before is anybody's any more."""
         for session in list(self.sessions.values()):
             session.release(reset=True)
+
+
+def interfaces(net: Netstack) -> bytes:
+    """struct minion_interface, by index."""
+    macs = {f"eth{n}": device.mac for n, device in enumerate(net.hyper.nets)}
+    found = b""
+    for index, one in enumerate(net.ip.interfaces, 1):
+        flags = ETHERNET_FLAGS if one.name in macs else LOOPBACK_FLAGS
+        addresses = one.address.to_bytes(4, "big"), one.netmask.to_bytes(4, "big")
+        mac = macs.get(one.name, b"")
+        found += INTERFACE.pack(index, flags, one.mtu_bytes, *addresses, mac, one.name.encode())
+    return found
 
 
 def eai(answer: Answer) -> int:

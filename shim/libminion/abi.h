@@ -50,6 +50,7 @@ enum minion_op {
                                                                    -> its exit status as a shell shows it,
                                                                       or an error with a line of text */
     MINION_MORE = 18,       /* bytes: so many will be written next with MSG_MORE           -> 0 */
+    MINION_INTERFACES = 19, /*                                     -> 0, minion_interface[], by index */
 };
 
 enum {                       /* flags of MINION_CONNECT */
@@ -86,6 +87,16 @@ struct minion_address {      /* one answer to MINION_GETADDRINFO */
     uint16_t family;         /* AF_INET (AF_INET6 later) */
     uint16_t reserved;
     uint8_t addr[16];        /* network byte order; the first 4 bytes for AF_INET */
+};
+
+struct minion_interface {    /* one answer to MINION_INTERFACES */
+    uint32_t index;          /* from 1 */
+    uint32_t flags;          /* IFF_UP, ... */
+    uint32_t mtu;
+    uint8_t addr[4];         /* network byte order; zeros: none yet */
+    uint8_t netmask[4];
+    uint8_t hwaddr[8];       /* the first 6 bytes */
+    uint8_t name[16];        /* zero-terminated */
 };
 
 enum minion_fate {           /* data of MINION_ERROR's reply, one uint32_t */

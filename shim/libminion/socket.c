@@ -325,19 +325,6 @@ static size_t ioctl_bytes(unsigned long request)
                ? sizeof(int) : sizeof(struct ifreq);
 }
 
-/* SIOCGIFCONF: the argument on the line is the room in bytes; the answer is the ifreqs. */
-static int list_interfaces(const struct proxied *sock, struct ifconf *conf)
-{
-    int room = conf->ifc_buf ? conf->ifc_len : 0;
-    struct request r = {.sock = sock, .op = MINION_IOCTL, .a = SIOCGIFCONF, .data = &room,
-                        .len = sizeof room, .answer = conf->ifc_buf,
-                        .room = room > 0 ? (size_t)room : 0};
-    int result = request(&r);
-    if (result >= 0)
-        conf->ifc_len = room > 0 ? (int)r.got : result;
-    return result < 0 ? -1 : 0;
-}
-
 int minion_ioctl(int fd, unsigned long request_code, void *arg)
 {
     struct proxied sock;
@@ -345,12 +332,12 @@ int minion_ioctl(int fd, unsigned long request_code, void *arg)
                 (request_code >> 8 == REQUEST_SIOC && request_code != FIOSETOWN &&
                  request_code != FIOGETOWN && request_code != SIOCSPGRP &&
                  request_code != SIOCGPGRP);
+    if (is_interface_request(request_code))
+        return interface_request(fd, proxied(fd, &sock) ? &sock : NULL, request_code, arg);
     if (!ours || !proxied(fd, &sock))
         return LIBC(ioctl)(fd, request_code, arg);
     if (!arg)
         return fail(EFAULT);
-    if (request_code == SIOCGIFCONF)
-        return list_interfaces(&sock, arg);
     size_t size = ioctl_bytes(request_code);
     struct request r = {.sock = &sock, .op = MINION_IOCTL, .a = (int)request_code, .data = arg,
                         .len = size, .answer = arg, .room = size};

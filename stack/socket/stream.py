@@ -403,7 +403,7 @@ class StreamSocket:
             if self.connecting or how != SHUT_WR:
                 self.disconnect()
             return
-        if tcb is None or not self.was_connected or tcb.state == State.CLOSED:
+        if tcb is None or not self.was_connected or tcb.state in (State.CLOSED, State.TIME_WAIT):
             raise OSError(ENOTCONN, "not connected")
         self.shut_read = self.shut_read or how != SHUT_WR
 
