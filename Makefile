@@ -12,7 +12,7 @@ SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*
 INSTALLED = $(VENV)-installed
 PACKAGES = $(shell find hypercalls stack minion bench shim -name '*.py')
 
-.PHONY: demo test check unit setup setup-programs installed test-installed bench bench-interpreted clean help
+.PHONY: demo test check unit setup setup-programs installed test-installed test-serial bench bench-interpreted clean help
 
 demo: setup
 	$(BIN)/python -m minion.cli.demo
@@ -43,6 +43,11 @@ test-installed: installed setup-programs
 	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=8' 'hypothesis>=6.100'
 	$(INSTALLED)/bin/python -m pytest tests/e2e tests/programs tests/app/test_app_linux.py \
 	    tests/app/test_app_network.py tests/boot/test_boot_programs.py
+
+# Everything that real programs are tested with, over the serial line, and over a slow and noisy one.
+test-serial: setup setup-programs
+	$(BIN)/python -m pytest tests/e2e tests/programs --line serial
+	$(BIN)/python -m pytest tests/e2e tests/programs --line noisy -k 'not iperf3 and not 200M'
 
 bench: installed
 	cd $(INSTALLED) && bin/python -m bench
@@ -75,4 +80,4 @@ clean:
 help:
 	@sed -n 's/^# make/make/p' Makefile
 	@echo "make check   format, lint, types, C warnings;  make unit: only the tests;  make clean"
-	@echo "make test-installed   only the tests of real programs, on the installed (compiled) minion"
+	@echo "make test-installed   only the tests of real programs, on the installed (compiled) minion;  make test-serial: over a serial line, with noise"

@@ -40,6 +40,9 @@ class Buffer(Protocol):
     view: memoryview
     """The bytes: writable, format 'B', exactly as long as the buffer."""
 
+    cost_bytes: int
+    """What it takes from `Memory.free_bytes`: the length, rounded up."""
+
 
 Slice = tuple[Buffer, int, int]
 """(buffer, offset, length): a part of a buffer, and a share in its ownership."""
@@ -60,6 +63,12 @@ class Memory(Protocol):
         """A buffer of size_bytes (at least 1), contents undefined; None if there is no room.
 
         None is back-pressure: the caller leaves its work where it is and tries again later.
+        """
+
+    def when_freed(self, handler: Callable[[], None]) -> None:
+        """Call handler once, in interrupt context, when something has been freed after this call.
+
+        There may still be too little: who waits tries, and asks again.
         """
 
 
@@ -287,6 +296,10 @@ class Net(Protocol):
 
     def flush(self) -> None:
         """Tell the device about what was queued since the last flush (one doorbell for many)."""
+
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """Call handler(True) when frames begin to wait for the device, and handler(False), in
+        interrupt context, when none waits any more: who has much to send should wait meanwhile."""
 
     def recv(self) -> Frame | None:
         """The oldest waiting frame, or None.  Never blocks."""

@@ -58,6 +58,7 @@ class Virt:
         self.lines = Lines()
         self.clint = clint.Clint(now_ns, self.lines)
         self.plic = plic.Plic(self.lines)
+        self.plic.as_qemu(machine.UART0_IRQ)
         self.uart0 = Uart16550(transmit, self.irq(machine.UART0_IRQ))
         self._slots: dict[int, VirtioMmio] = {}
         self.bus.attach(machine.CLINT, clint.LENGTH, self.clint)

@@ -24,6 +24,8 @@ typedef long off_t;
 struct sockaddr { ...; };
 struct iovec { ...; };
 struct msghdr { ...; };
+struct mmsghdr { ...; };
+struct timespec { ...; };
 struct addrinfo {
     int ai_flags;
     int ai_family;

@@ -11,6 +11,12 @@ SECOND = 1_000 * MS
 @dataclass(frozen=True, slots=True)
 class Config:
     # -- buffers
+    sndbuf_first_bytes: int = 128 << 10
+    """What a connection's send buffer starts with (Linux: 16 kB, and the congestion window)."""
+    rcvbuf_first_bytes: int = 64 << 10
+    """And its receive buffer: as Linux's first window.  Both double as they are used."""
+    connection_min_bytes: int = 8 << 10
+    """Of memory, for each connection and direction, however little there is (Linux: a page)."""
     sndbuf_bytes: int = 1 << 20
     """Send buffer of a stream socket; 16 super-segments keep a TAP busy while ACKs come back."""
     rcvbuf_bytes: int = 1 << 20

@@ -48,7 +48,7 @@ class Netstack:
         for number, net in enumerate(hyper.nets):
             interface = EthernetInterface(
                 f"eth{number}", net, hyper, self.config, self.callouts, self.ip.input,
-                self.tcp.output.flush, self._neighbour_unreachable,
+                self.tcp.output.flush, self._neighbour_unreachable, self.tcp.room,
             )  # fmt: skip
             self.ethernet.append(interface)
             self.ip.add_interface(interface)

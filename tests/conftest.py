@@ -15,6 +15,20 @@ for path in (ROOT, ROOT / "shim", ROOT / "tests" / "support"):
         sys.path.insert(0, str(path))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--line", choices=("dma", "serial", "bad", "noisy"),
+        help="how payload reaches the minions of all tests, where they do not say",
+    )  # fmt: skip
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`lines`: once for each way in which payload reaches a minion."""
+    marked = metafunc.definition.get_closest_marker("lines")
+    if marked and "line" in metafunc.fixturenames and not metafunc.config.getoption("--line"):
+        metafunc.parametrize("line", marked.args or ("dma", "serial", "noisy"), indirect=True)
+
+
 @pytest.fixture(autouse=True)
 def needs(request: pytest.FixtureRequest) -> None:
     """`needs(NAME, ...)`: a program that is missing is a skip that names it."""

@@ -14,6 +14,8 @@ leaves the free sets true: a block in hand is in no set, and taking a buddy is o
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 GRAIN_SHIFT = 8
 GRAIN = 1 << GRAIN_SHIFT
 PAGE_SHIFT = 12
@@ -88,12 +90,13 @@ class Rack:
 class RamBuffer:
     """api.Buffer."""
 
-    __slots__ = ("_memory", "_offset", "_rack", "addr", "view")
+    __slots__ = ("_memory", "_offset", "_rack", "addr", "cost_bytes", "view")
 
     def __init__(self, memory: BuddyMemory, rack: Rack, offset: int, size_bytes: int) -> None:
         self._memory = memory
         self._rack = rack
         self._offset = offset
+        self.cost_bytes = rack.size
         self.addr = memory.ram_base + offset
         self.view = memory.ram[offset : offset + size_bytes]
 
@@ -106,6 +109,8 @@ class RamBuffer:
             offsets.append(self._offset)
         else:
             memory.buddy.give(self._offset, rack.size)
+        if memory.waiting:
+            memory.freed()
 
 
 class BuddyMemory:
@@ -119,6 +124,7 @@ class BuddyMemory:
         self.size_bytes = end - start
         self.free_bytes = end - start
         self.buddy = Buddy(start, end)
+        self.waiting: list[Callable[[], None]] = []
         self._racks: dict[int, Rack] = {}
         self._rack_for: dict[int, Rack] = {}
 
@@ -137,6 +143,15 @@ class BuddyMemory:
                     return None
         self.free_bytes -= rack.size
         return RamBuffer(self, rack, offset, size_bytes)
+
+    def when_freed(self, handler: Callable[[], None]) -> None:
+        self.waiting.append(handler)
+
+    def freed(self) -> None:
+        """Handlers only schedule: this runs wherever the last reference is dropped."""
+        waiting, self.waiting = self.waiting, []
+        for handler in waiting:
+            handler()
 
     def _rack(self, size_bytes: int) -> Rack:
         if size_bytes < 1:

@@ -129,6 +129,7 @@ class VirtioNet:
         self._queued = False
         self._waiting: deque[Waiting] = deque()
         self._refilling = False
+        self._full: Callable[[bool], None] = lambda _full: None
         ring.silence(True)
 
     def send(
@@ -210,7 +211,9 @@ class VirtioNet:
             self.counters["tx_dropped"] += 1
             return
         self._waiting.append(frame)
-        self._tx.silence(False)
+        if len(self._waiting) == 1 and not self._refilling:
+            self._tx.silence(False)
+            self._full(True)
 
     def _refill(self) -> None:
         """Move frames that wait into the ring, as long as the device takes them."""
@@ -222,7 +225,9 @@ class VirtioNet:
             self._waiting = waiting
             self.flush()
         self._refilling = False
-        self._tx.silence(not self._waiting)
+        if not self._waiting:
+            self._tx.silence(True)
+            self._full(False)
 
     def flush(self) -> None:
         tx = self._tx
@@ -243,6 +248,9 @@ class VirtioNet:
         tx.next_used = used & 0xFFFF
         if self._waiting and not self._refilling:
             self._refill()
+
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        self._full = handler
 
     # -- reception
 

@@ -6,19 +6,25 @@ back-pressure here as on the minion.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class HeapBuffer:
     """api.Buffer."""
 
-    __slots__ = ("_memory", "addr", "view")
+    __slots__ = ("_memory", "addr", "cost_bytes", "view")
 
     def __init__(self, memory: HeapMemory, size_bytes: int) -> None:
         self._memory = memory
         self.addr = 0
+        self.cost_bytes = size_bytes
         self.view = memoryview(bytearray(size_bytes))
 
     def __del__(self) -> None:
-        self._memory.free_bytes += len(self.view)
+        memory = self._memory
+        memory.free_bytes += self.cost_bytes
+        if memory.waiting:
+            memory.freed()
 
 
 class HeapMemory:
@@ -27,6 +33,7 @@ class HeapMemory:
     def __init__(self, size_bytes: int) -> None:
         self.size_bytes = size_bytes
         self.free_bytes = size_bytes
+        self.waiting: list[Callable[[], None]] = []
 
     def alloc(self, size_bytes: int) -> HeapBuffer | None:
         if size_bytes < 1:
@@ -35,3 +42,11 @@ class HeapMemory:
             return None
         self.free_bytes -= size_bytes
         return HeapBuffer(self, size_bytes)
+
+    def when_freed(self, handler: Callable[[], None]) -> None:
+        self.waiting.append(handler)
+
+    def freed(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for handler in waiting:
+            handler()

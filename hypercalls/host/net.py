@@ -81,6 +81,9 @@ class FdNet:
     def flush(self) -> None:
         """Each send was its own system call."""
 
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """Frames do not wait here: what is too much is lost."""
+
     def recv(self) -> FdFrame | None:
         frame = self._frame
         while True:

@@ -112,6 +112,9 @@ class SimNet:
             self._post(self._on_receive)
         return True
 
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """Frames do not wait here: what is too much is lost."""
+
     def recv(self) -> SimFrame | None:
         if not self._received:
             self._told = False

@@ -31,6 +31,8 @@ def load(space: AddressSpace, image: Image) -> tuple[int, int, int]:
         raise ElfError("a 32-bit program: apps are riscv64")
     if not image.entry:
         raise ElfError("it names no entry point")
+    if not image.executable(image.entry):
+        raise ElfError(f"entry point {image.entry:#x} lies in no executable segment")
     bias = PIE_BASE if image.pie else 0
     if image.end + bias > STACK_TOP - STACK_BYTES:
         raise ElfError("it wants addresses that no user program has")

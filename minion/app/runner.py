@@ -121,14 +121,14 @@ class Runner:
             entry, heap, app.bias = load(app.space, image)
             random = self.kernel.hyper.random.getrandom(16)
             sp = make_stack(app.space, image, app.bias, argv, environ, random)
+            into_user_mode(hart, app.space.satp)
+            self._engines[app] = (make_engine or self._make_engine)(hart)
         except BaseException:
             app.space.close()
             del self.kernel.apps[app.pid]
             raise
         app.image, app.symbols = image, image.symbols
         app.heap_start = app.heap_end = heap
-        into_user_mode(hart, app.space.satp)
-        self._engines[app] = (make_engine or self._make_engine)(hart)
         thread = Thread(app, app.pid, entry)
         thread.x[2] = sp
         hart.x, hart.pc = thread.x, entry  # a debugger may look before it runs
@@ -148,13 +148,26 @@ class Runner:
                 await self._turn_of(thread)
         except Killed:
             pass  # the app ends; this thread was waiting for something
+        except Exception as error:  # our fault: the scheduler tells it, with its traceback
+            self._failed(thread, error)
+            raise
         except BaseException:
-            app.exit(128 + SIGKILL)  # our fault, and told by the scheduler
+            app.exit(128 + SIGKILL)
             raise
         finally:
             if not app.threads.keys() - {thread.tid}:
                 self._engines.pop(app, None)
             app.thread_ended(thread)
+
+    def _failed(self, thread: Thread, error: Exception) -> None:
+        """It costs the app, which hears why, and nobody else."""
+        app = thread.app
+        if app.on_hart is thread:
+            thread.pc = app.hart.pc
+        try:
+            die(thread, SIGKILL, f"internal error of the minion: {error!r}")
+        finally:
+            app.exit(128 + SIGKILL)
 
     async def _turn_of(self, thread: Thread) -> None:
         """One turn on the hart, and what ended it."""

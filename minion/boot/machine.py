@@ -202,6 +202,15 @@ class Machine:
         self.virt.lines.wake = None
         try:
             stop = self.engine.run(limit)
+        except OSError:  # of who takes what the consoles write
+            raise
+        except Exception as error:
+            self.fault = (
+                f"internal error at {self._where(self.hart.pc)}, "
+                f"after {self.hart.instret} instructions: {error!r}"
+            )
+            self.finish(STUCK_STATUS)
+            raise
         finally:
             self.virt.lines.wake = self._on_work
         if stop == Stop.LIMIT:

@@ -241,5 +241,6 @@ class Run:
             return
         for line in traceback.format_exception(error):
             print(line.rstrip(), file=sys.stderr)
-        self.machine.fault = f"internal error in {name}: {error!r}"
-        self.machine.finish(INTERNAL)
+        if self.machine.status is None:
+            self.machine.fault = f"internal error in {name}: {error!r}"
+            self.machine.finish(INTERNAL)

@@ -18,8 +18,9 @@ from pathlib import Path
 from types import FrameType
 
 from hypercalls.host.reactor import Reactor
-from minion.cli import client, report, runtime
+from minion.cli import client, dispositions, report, runtime
 from minion.cli.assemble import Minion, log_to_stderr
+from minion.cli.janitor import Janitor
 from minion.cli.options import Options, UsageError
 from minion.cli.runtime import Place
 
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     if args.on:
         place = Place(args.on)
         client.connect(place).close()
-        execute(program, environment(preload, args.on))
+        execute(program, environment(preload, args.on), os.getppid())
     from minion.cli.main import options_of
 
     return run_private(program, preload, options_of(args))
@@ -77,8 +78,12 @@ def environment(preload: Path, minion: str) -> dict[str, str]:
     return env
 
 
-def execute(program: list[str], env: dict[str, str]) -> None:
-    """Become the program; if that fails, say why, as a shell would."""
+def execute(program: list[str], env: dict[str, str], parent: int) -> None:
+    """Become the program; if that fails, say why, as a shell would.
+
+    parent: of the process that the user started.
+    """
+    dispositions.restore(parent)
     path = shutil.which(program[0], path=env.get("PATH"))
     try:
         os.execve(path or program[0], program, env)
@@ -96,18 +101,20 @@ def run_private(program: list[str], preload: Path, options: Options) -> int:
     raise_descriptor_limit()
     place = Place(f"run-{os.getpid()}")
     place.take()
+    janitor = Janitor(place.path)
     try:
         minion = Minion(Reactor(), options, place.listen(), os.fspath(place.control), place.name,
                         private_log(options))  # fmt: skip
         try:
             minion.wait_ready()
             env = environment(preload, os.fspath(place.control))
-            status = supervise(minion, program, env, limits)
+            status = supervise(minion, program, env, limits, janitor)
             minion.drain()
         finally:
             minion.close()
     finally:
         place.remove()
+        janitor.dismiss()
     if os.WIFSIGNALED(status):
         return die_of(os.WTERMSIG(status))
     return os.waitstatus_to_exitcode(status)
@@ -126,15 +133,18 @@ def private_log(options: Options) -> Callable[[str], None]:
 
 
 def supervise(
-    minion: Minion, program: list[str], env: dict[str, str], limits: tuple[int, int]
-) -> int:
+    minion: Minion, program: list[str], env: dict[str, str], limits: tuple[int, int],
+    janitor: Janitor,
+) -> int:  # fmt: skip
     """Run the program to its end; its wait status.  The terminal signals it by itself."""
+    parent = os.getppid()
     child = os.fork()
     if not child:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        execute(program, env)
+        execute(program, env, parent)
     statuses: list[int] = []
     pidfd = os.pidfd_open(child)
+    janitor.look_after(pidfd)
 
     def ended(_events: int) -> None:
         minion.reactor.unregister(pidfd)

@@ -2,8 +2,10 @@
 
 Theory of operation (RISC-V PLIC 1.0.0).  Sources are level triggered.  A source that is up and not
 being served is pending; a claim takes the best pending source and holds it back until it is
-completed; a source still up then is pending again.  `_masks` caches, per context, the sources that
-are enabled and above the threshold, so that the usual change of a level is two ANDs.
+completed; a source still up then is pending again.  QEMU's PLIC does not look at the level then: a
+source that has not been driven meanwhile is done with.  Sources named by `as_qemu` are like that.
+`_masks` caches, per context, the sources that are enabled and above the threshold, so that a usual
+change of a level is two ANDs.
 """
 
 from __future__ import annotations
@@ -41,16 +43,23 @@ class Plic:
         self._level = 0
         self._pending = 0
         self._claimed = 0
+        self._as_qemu = 0
+        self._again = 0
+        """Of these, those that were driven up while they were being served."""
         self.counters = {"claims": 0}
         self.interrupts = [0] * SOURCES
         """Claims per source."""
+
+    def as_qemu(self, source: int) -> None:
+        """For a device whose drivers rely on it: one that drives its line up at each event."""
+        self._as_qemu |= 1 << source
 
     def reset(self) -> None:
         """Sources that are up stay up."""
         self._priority = [0] * SOURCES
         self._enable = [0] * CONTEXTS
         self._threshold = [0] * CONTEXTS
-        self._claimed = 0
+        self._claimed = self._again = 0
         self._pending = self._level
         self._configure()
 
@@ -63,8 +72,11 @@ class Plic:
                 self._pending |= bit
                 if not self._bits & MEIP or self._masks[1]:
                     self._signal()
+            elif self._claimed & bit:
+                self._again |= bit
         else:
             self._level &= ~bit
+            self._again &= ~bit
             if self._pending & bit:
                 self._pending &= ~bit
                 self._signal()
@@ -117,7 +129,9 @@ class Plic:
         if not bit & self._claimed & self._enable[context]:
             return  # the specification has completions of others ignored
         self._claimed &= ~bit
-        if self._level & bit:
+        up = self._again if bit & self._as_qemu else self._level
+        self._again &= ~bit
+        if up & bit:
             self._pending |= bit
             self._signal()
 

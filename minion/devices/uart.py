@@ -17,6 +17,8 @@ SCR: Final = 7
 
 IER_RX: Final = 0x01
 IER_TX: Final = 0x02
+FCR_CLEAR_RX: Final = 0x02
+FCR_CLEAR_TX: Final = 0x04
 LSR_DATA: Final = 0x01
 LSR_OVERRUN: Final = 0x02
 LSR_IDLE: Final = 0x60
@@ -30,7 +32,10 @@ FIFO_LIMIT: Final = 4096
 
 class Uart16550:
     def __init__(self, transmit: Callable[[int], None], irq: Callable[[bool], None]) -> None:
-        """irq(level) is called when the interrupt line changes."""
+        """irq(level) is called when the interrupt line changes, and at each event while it is up.
+
+        QEMU's does so: see Plic.as_qemu.
+        """
         self._transmit = transmit
         self._irq = irq
         self._level = False
@@ -75,7 +80,7 @@ class Uart16550:
         level = bool(
             (self._ier & IER_RX and self._fifo) or (self._ier & IER_TX and self._tx_interrupt)
         )
-        if level != self._level:
+        if level or self._level:
             self._level = level
             self._irq(level)
 
@@ -130,14 +135,18 @@ class Uart16550:
                 return
             if value & IER_TX & ~self._ier:
                 self._tx_interrupt = True
+            changed = self._ier != value & 0x0F
             self._ier = value & 0x0F
             self.listening = self.listening or value & IER_RX != 0
-            self._update()
+            if changed:
+                self._update()
         elif offset == IIR_FCR:
             self._fcr = value
-            if value & 0x02:
+            if value & FCR_CLEAR_RX:
                 self._fifo.clear()
-                self._update()
+            if value & FCR_CLEAR_TX:
+                self._tx_interrupt = True
+            self._update()
         elif offset == LCR:
             self._lcr = value
         elif offset == MCR:

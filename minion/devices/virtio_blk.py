@@ -26,6 +26,7 @@ REQUEST = Struct("<IIQ")  # type, reserved, sector
 
 class VirtioBlk:
     device_id = 2
+    modern = False
     queue_sizes = (128,)
 
     def __init__(

@@ -24,6 +24,7 @@ PIECE: Final = 4096
 
 class VirtioConsole:
     device_id = 3
+    modern = False
     queue_sizes = (64, 64)
 
     def __init__(

@@ -10,7 +10,8 @@ from minion.devices.virtqueue import RingError, Virtqueue
 from minion.ram import Ram
 
 MAGIC: Final = 0x74726976
-VENDOR: Final = 0x6E696D76
+VENDOR: Final = 0x554D4551
+"""QEMU's: xv6-riscv drives no other."""
 MAGIC_VALUE: Final = 0x000
 VERSION: Final = 0x004
 DEVICE_ID: Final = 0x008
@@ -49,6 +50,8 @@ class Backend(Protocol):
     device_id: int
     features: int
     """What is offered, besides VERSION_1."""
+    modern: bool
+    """VERSION_1 must be accepted: what is on its queues would have another layout without it."""
 
     @property
     def queue_sizes(self) -> Sequence[int]: ...
@@ -198,7 +201,7 @@ class VirtioMmio:
         if new & FEATURES_OK:
             offered = self.backend.features | VERSION_1
             asked = self._driver_features
-            if asked & ~offered or not asked & VERSION_1:
+            if asked & ~offered or (self.backend.modern and not asked & VERSION_1):
                 value &= ~FEATURES_OK  # the driver sees it missing and gives up (3.1.1)
         self.status = value | keep
         if new & DRIVER_OK and self.status & FEATURES_OK and self.live:

@@ -35,6 +35,7 @@ class VirtioNet:
     """The device; it is also the NicPort of its netdev."""
 
     device_id = 1
+    modern = True
     features = (
         CSUM | GUEST_CSUM | MTU | MAC | GUEST_TSO4 | GUEST_TSO6 | HOST_TSO4 | HOST_TSO6 | STATUS
     )

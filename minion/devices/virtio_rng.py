@@ -14,6 +14,7 @@ REQUEST_MAX: Final = 4096
 
 class VirtioRng:
     device_id = 4
+    modern = False
     features = 0
     queue_sizes = (16,)
 

@@ -23,16 +23,19 @@ from collections.abc import Callable
 from enum import IntEnum
 from fcntl import ioctl
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT
-from termios import FIONREAD, TIOCOUTQ
+from termios import TIOCOUTQ
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
+from minion.driver.intake import Intake
 from minion.driver.liveness import Liveness
 from minion.driver.rendezvous import Rendezvous
 
 FILL = bytes(1 << 16)
 SNDBUF_BYTES = 2 << 20
+HELD = b"\0"
+"""What lies in a new channel, so that there is something to be left unread (intake.py)."""
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
 ACCEPT_BYTES = 1536
@@ -54,33 +57,10 @@ class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_accept_bytes",
-        "_closed",
-        "_eof",
-        "_epoll",
-        "_fill",
-        "_holders",
-        "_liveness",
-        "_path",
-        "_program",
-        "_reactor",
-        "_rendezvous",
-        "_reset",
-        "accept_room",
-        "fd",
-        "gone",
-        "ident",
-        "idents",
-        "name",
-        "number",
-        "on_detach",
-        "pid",
-        "registered",
-        "renewed",
-        "report",
-        "sock",
-        "state",
-        "wanted",
+        "_accept_bytes", "_closed", "_eof", "_epoll", "_fill", "_holders", "_holds", "_intake",
+        "_liveness", "_path", "_program", "_reactor", "_rendezvous", "_reset", "accept_room", "fd",
+        "gone", "ident", "idents", "name", "number", "on_detach", "pid", "registered", "renewed",
+        "report", "sock", "state", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -106,6 +86,9 @@ class Channel:
         self.renewed = False
         """The program's end is a new one, which it has not been given yet."""
         self.sock: socket.socket | None = None
+        self._intake: Intake | None = None
+        """Of an open channel."""
+        self._holds = True
         self.fd = -1
         self.state = State.UNCONNECTED
         self._fill = 0
@@ -128,6 +111,7 @@ class Channel:
             except OSError:
                 ours.close()
                 raise
+            program.send(HELD)
             self._carry(ours, State.OPEN)
             ours.send(ACCEPT_MARK)
         else:
@@ -209,7 +193,7 @@ class Channel:
         self.fd = ours.fileno()
         self.state = state
         if state == State.OPEN:
-            self._grow()
+            self._ready()
 
     def _pair(self, state: State) -> socket.socket:
         """Give the program's end, which is held, another end.  The program's end."""
@@ -217,12 +201,18 @@ class Channel:
         if program is None:
             raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
         self._liveness.forget(self)
-        self._carry(self._rendezvous.pair(program, self.name), state)
+        ours = self._rendezvous.pair(program, self.name)
+        if state == State.OPEN:
+            program.send(HELD)
+        self._carry(ours, state)
         return program
 
-    def _grow(self) -> None:
-        """Room for some super-segments: each wake-up of the program then moves more."""
+    def _ready(self) -> None:
+        """Bytes pass from now on, with room for some super-segments in a wake-up of the program."""
         if self.sock is not None:
+            self._intake = Intake(self.sock)
+            if not self._holds:
+                self._intake.hold_nothing()
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
 
     def _fill_up(self, program: socket.socket) -> None:
@@ -234,19 +224,22 @@ class Channel:
             pass
 
     def _drain(self) -> None:
+        """Read the fill, all but a byte (HELD)."""
         if self.sock is None:
             return
-        scratch = bytearray(self._fill)
+        left, self._fill = self._fill - len(HELD), 0
+        scratch = bytearray(left)
         try:
-            while self._fill:
-                self._fill -= self.sock.recv_into(scratch, self._fill)
+            while left > 0:
+                left -= self.sock.recv_into(scratch, left)
         except OSError:
-            self._fill = 0  # the program is gone, and the fill with it
+            pass  # the program is gone, and the fill with it: its close is the next news
 
     def _hang_up(self) -> None:
         """Close our end."""
         self._unwatch()
         self._fill = 0
+        self._intake = None
         if self.sock is not None:
             self.sock.close()
             self.sock = None
@@ -257,7 +250,7 @@ class Channel:
     def _interest(self) -> int:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
-            return readable | (EPOLLOUT if self.wanted & OUT else 0)
+            return readable | EPOLLET | (EPOLLOUT if self.wanted & OUT else 0)
         if self.state == State.LISTENING and self.wanted & OUT:
             return EPOLLOUT | EPOLLET  # told of each message that is taken
         if self.state == State.BROKEN and self.wanted & OUT:
@@ -327,11 +320,11 @@ class Channel:
     # -- minion.devices.dma.ChannelEnd
 
     def recv_into(self, view: memoryview) -> int:
-        sock = self.sock
-        if sock is None or self.state != State.OPEN:
+        intake = self._intake
+        if intake is None or self.state != State.OPEN:
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            count = sock.recv_into(view)
+            count = intake.read_into(view)
         except BlockingIOError:
             return 0
         except ConnectionResetError:
@@ -347,10 +340,19 @@ class Channel:
     @property
     def readable_bytes(self) -> int:
         """What the program has written and nobody has read."""
-        left = array("i", [0])
-        if self.sock is not None and self.state == State.OPEN:
-            ioctl(self.fd, FIONREAD, left, True)
-        return left[0]
+        intake = self._intake
+        return intake.fresh_bytes if intake is not None and self.state == State.OPEN else 0
+
+    def look_again(self) -> None:
+        """Report what is still ready: an edge is told of only once."""
+        if self.registered:
+            self._reactor.modify(self.fd, self._epoll)
+
+    def hold_nothing(self) -> None:
+        """The program has chosen the size of its send buffer: none of it is ours."""
+        self._holds = False
+        if self._intake is not None:
+            self._intake.hold_nothing()
 
     def send(self, view: memoryview) -> int:
         sock = self.sock
@@ -409,7 +411,7 @@ class Channel:
         elif self.state == State.CONNECTING:
             self._drain()
             self.state = State.OPEN
-            self._grow()
+            self._ready()
         if self._program is None:
             self._watch()
 
@@ -420,23 +422,11 @@ class Channel:
         self._shut(abi.ERROR_MARK, socket.SHUT_RD)
         self.state = State.BROKEN
         try:
-            self._discard()
+            if self._intake is not None:
+                self._intake.give_up()
         except OSError:
             pass  # it had closed already: its own event says so
         self._watch()
-
-    def _discard(self) -> None:
-        """Read what the program wrote, so that it finds its descriptor writable; all but a byte.
-
-        That one makes its kernel report an error when our end is closed.
-        """
-        if self.sock is None:
-            return
-        left = array("i", [0])
-        ioctl(self.fd, FIONREAD, left, True)
-        scratch = bytearray(1 << 16)
-        while left[0] > 1:
-            left[0] -= self.sock.recv_into(scratch, min(left[0] - 1, len(scratch)))
 
     def failed(self) -> None:
         """Mark our end and close it; the shim asks for the error.

@@ -45,6 +45,7 @@ NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
 SOMAXCONN = 4096
 """As stack/config.py's."""
+SIZES = frozenset((socket.SO_SNDBUF, 32))  # SO_SNDBUFFORCE, which Python does not name
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
 
@@ -143,6 +144,8 @@ class Driver:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
             self._copy.settle(channel)
+            if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET and b in SIZES:
+                channel.hold_nothing()
         waiting = Waiting(op, channel, a, b, c, data, done)
         if op == Op.SOCKET:
             waiting.held = True

@@ -186,6 +186,7 @@ class SerialCopyEngine:
             more = MORE if count == room and channel.readable_bytes else 0
             self._note(Note.COPYIN, channel.number, more, bytes(self._scratch[:count]))
             if not channel.gone and pump.credit:
+                channel.look_again()
                 return
         self._want(pump)
 

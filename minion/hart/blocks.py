@@ -134,7 +134,7 @@ class Blocks(Generic[T]):
         return None if held is None else held.block
 
     def settle(self, pc: int) -> Held[T]:
-        """The block at pc and where it is; paddr is NOWHERE if that cannot be told.  Raises Trap."""
+        """The block at pc and its place; paddr is NOWHERE if it has none.  Raises Trap."""
         held = self._within(pc)
         return self._across(pc) if held is None else held
 

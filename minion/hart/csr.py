@@ -35,6 +35,7 @@ MEPC: Final = 0x341
 MCAUSE: Final = 0x342
 MTVAL: Final = 0x343
 MHARTID: Final = 0xF14
+NUMBERS: Final = 4096
 CYCLE: Final = 0xC00
 CYCLEH: Final = 0xC80
 
@@ -66,7 +67,8 @@ class CsrFile:
         self._readers: dict[int, Reader] = {}
         self._writers: dict[int, Writer] = {}
         self._changers: dict[int, Changer] = {}
-        self.value: dict[int, int] = dict.fromkeys((MEDELEG, MIDELEG, MIE, SATP, MCOUNTEREN), 0)
+        self.value = memoryview(bytearray(8 * NUMBERS)).cast("Q")
+        """By number, also of registers that are not there: 0."""
         self.masks: dict[int, int] = {}
         self.names: dict[int, str] = {}
         self.on_reset: list[Callable[[], None]] = []
@@ -74,7 +76,7 @@ class CsrFile:
         """SSIP, STIP and SEIP as software wrote them; the wires of h.lines are OR-ed."""
 
     def reset(self) -> None:
-        for addr in self.value:
+        for addr in self.names:
             self.value[addr] = 0
         self.value[MHARTID] = self._hartid
         self.soft_mip = 0
@@ -106,7 +108,11 @@ class CsrFile:
     def read(self, addr: int) -> int:
         """As a debugger does, without a look at privilege.  KeyError if there is none."""
         reader = self._readers.get(addr)
-        return self.value[addr] if reader is None else reader()
+        if reader is not None:
+            return reader()
+        if addr not in self.names:
+            raise KeyError(addr)
+        return self.value[addr]
 
     def write(self, addr: int, value: int) -> None:
         writer = self._writers.get(addr)
@@ -116,6 +122,16 @@ class CsrFile:
             self._changers[addr](-1, value)
         elif mask := self.masks[addr]:
             self.value[addr] = self.value[addr] & ~mask | value & mask
+
+    def bare(self) -> dict[int, int]:
+        """The registers that are no more than their bits, and which of these can be written."""
+        return {
+            addr: mask
+            for addr, mask in self.masks.items()
+            if addr not in self._readers
+            and addr not in self._writers
+            and addr not in self._changers
+        }
 
     def exchange(self, addr: int, clear: int, bits: int, write: bool) -> int:
         """One CSR instruction: the old value; then, if it writes, bits cleared and bits set."""

@@ -2,7 +2,8 @@
 
 Theory of operation.  Inside a block nothing is counted or looked at: its instructions cannot
 change the hart's mode, its length and cost are known.  After each block the interrupt lines are
-looked at.  A trap in the middle of a block is found again by how far the iterator over it has come.
+looked at.  A trap in the middle of a block is found again by how far the iterator over it has come;
+so is a fault of ours, which is the caller's: the hart is then as before the instruction.
 """
 
 from __future__ import annotations
@@ -146,12 +147,11 @@ class Interpreter:
                     pc = target
                     cycles += block.taken
                 block = None
-        except Trap as trap:
+        except Exception as error:
             self._sync(pc, budget - left, cycles)
             if block is not None:
                 self.part(block, len(block.operations) - length_hint(at) - 1)
-                self.explain(trap, block)
-            return trap
+            return self._trap(error, block)
         self._sync(pc, budget - left, cycles)
         if block is None:
             return None
@@ -170,12 +170,19 @@ class Interpreter:
         try:
             for operation in at:
                 operation()
-        except Trap as trap:
+        except Exception as error:
             self.part(block, given - length_hint(at) - 1)
-            self.explain(trap, block)
-            return trap
+            return self._trap(error, block)
         self.part(block, given - max(self._cut, 0))
         return None
+
+    def _trap(self, error: Exception, block: Block | None) -> Trap:
+        """Raises what is none."""
+        if not isinstance(error, Trap):
+            raise error
+        if block is not None:
+            self.explain(error, block)
+        return error
 
     def _system(self, block: Block) -> Trap | None:
         h = self.hart

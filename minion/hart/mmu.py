@@ -115,7 +115,7 @@ class Mmu:
         self._fetched.clear()
         self._large.clear()
 
-    def sfence(self, rs1: int, addr: int, rs2: int, _asid: int) -> None:
+    def sfence(self, rs1: int, addr: int, _rs2: int, _asid: int) -> None:
         """sfence.vma, with the numbers of its registers and what is in them.  Raises Trap.
 
         Of an address, in all address spaces; else of everything.

@@ -101,10 +101,12 @@ class Walker:
         raise Trap(ACCESS_FAULT[access], addr)
 
     def _touch(self, place: int, pte: int, how: Scheme, addr: int, access: Access) -> None:
-        """Set A, and D for a store."""
+        """Set A, and D for a store.  Of an entry that is not in RAM, as on QEMU: a page fault."""
         new = pte | PTE_A | (PTE_D if access is Access.STORE else 0)
         if new == pte:
             return
+        if self._h.mmu.ram.span(place, how.pte_bytes) is None:
+            raise Trap(PAGE_FAULT[access], addr)
         if not self._h.pmp.permits(place, how.pte_bytes, Access.STORE, S):
             raise Trap(ACCESS_FAULT[access], addr)
         self._bus.write(place, how.pte_bytes, new)

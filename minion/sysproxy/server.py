@@ -93,7 +93,7 @@ class Server:
         self.scratch = scratch
         self.net = net
         self.copy = copy
-        self.work = SessionWork(hyper.threads, net.callouts)
+        self.work = SessionWork(hyper.threads, hyper.memory)
         self.sessions: dict[int, Session] = {}
         self.counters = {"requests": 0, "refused": 0, "accepted": 0}
         self.copy_note: Callable[[int, int, int, bytes], bool] = lambda _op, _chan, _a, _data: False

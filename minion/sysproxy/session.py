@@ -21,6 +21,7 @@ from stack.netstack import Netstack
 from stack.socket.stream import Phase, StreamSocket
 from stack.tcp.buffers import ReceiveQueue
 from stack.tcp.state import MAY_SEND
+from stack.tcp.tcb import Tcb
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
@@ -54,8 +55,8 @@ class Session:
 
     __slots__ = (
         "_blocked_out", "_broken", "_copy", "_edge", "_end_sent", "_fill", "_hung_up", "_memory",
-        "_paused_in", "_piece_bytes", "_room", "_room_bytes", "attached", "chan", "eof_in",
-        "failed", "held", "outcome", "released", "server", "sock", "used", "waiters",
+        "_paused_in", "_piece_bytes", "_pool", "_room", "_room_bytes", "_size", "attached", "chan",
+        "eof_in", "failed", "held", "outcome", "released", "server", "sock", "used", "waiters",
     )  # fmt: skip
 
     def __init__(self, server: SessionServer, chan: int, sock: StreamSocket | None) -> None:
@@ -65,6 +66,9 @@ class Session:
         self._copy = server.copy
         self._piece_bytes = server.copy.piece_bytes
         self._memory = server.net.hyper.memory
+        self._pool = server.net.tcp.pool
+        self._size = 0
+        """Of _room."""
         self._room: Buffer | None = None
         self._room_bytes = CHUNK_MIN_BYTES
         self._fill = 0
@@ -119,22 +123,18 @@ class Session:
                     return
                 continue
             tcb = sock.tcb
-            space = 0
-            if tcb is not None and tcb.state in MAY_SEND:
-                space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
-                if self._hung_up and space < CHUNK_MAX_BYTES:
-                    space = CHUNK_MAX_BYTES
-            room = self._room
-            if room is None and space > 0:
-                room = self._new_room()
-            if room is None or space <= 0:
-                if self._edge:
-                    self._push(burst)
-                if space <= 0:
-                    self._no_space()
+            if tcb is None or tcb.state not in MAY_SEND:
+                self._no_space()
                 return
+            room = self._room
+            if room is None:
+                room = self._new_room(tcb)
+                if room is None:
+                    if self._edge:
+                        self._push(burst)
+                    return
             fill = self._fill
-            want = min(self._room_bytes - fill, space)
+            want = self._size - fill
             count = copyin(chan, room, fill, want)
             if count > 0:
                 burst += count
@@ -144,7 +144,7 @@ class Session:
                 )
                 sock.write(room, fill, count, self._edge)
                 self._fill = fill + count
-                if fill + count == self._room_bytes:
+                if fill + count == self._size:
                     self._room = None
                     self._room_bytes = min(self._room_bytes * 4, CHUNK_MAX_BYTES)
             elif count < 0:
@@ -161,10 +161,25 @@ class Session:
                     self._room_bytes = max(CHUNK_MIN_BYTES, self._room_bytes // 2)
                 return
 
-    def _new_room(self) -> Buffer | None:
-        """A buffer to copy into; None: there is no memory, and work tries again."""
-        room = self._room = self._memory.alloc(self._room_bytes)
+    def _new_room(self, tcb: Tcb) -> Buffer | None:
+        """A buffer to copy into.  None: as much waits as may, or memory is short; we are told."""
+        space = tcb.snd_limit - tcb.snd.charge
+        if space <= 0 or self._memory.free_bytes < self._pool.pressure_bytes:
+            space = self._pool.send_space(tcb)
+        if self._hung_up and space < CHUNK_MAX_BYTES:
+            space = CHUNK_MAX_BYTES
+        if space <= 0:
+            self._no_space()
+            return None
+        # Several make up the limit, or nothing could be written while one is under way
+        size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, tcb.snd_limit >> 2)))
+        room = self._memory.alloc(size)
+        if room is None and size > CHUNK_MIN_BYTES:
+            size = CHUNK_MIN_BYTES  # small ones are found when there is no large one
+            room = self._memory.alloc(size)
+        self._room = room
         self._fill = 0
+        self._size = size
         if room is None:
             self._pause()
             self.server.work.retry_later(self)
@@ -289,9 +304,7 @@ class Session:
     def writable(self) -> None:
         tcb = self.sock.tcb
         # Half the buffer free, or nothing under way: a wake-up per acknowledgement is too many
-        if tcb is not None and (
-            tcb.sndbuf_bytes - len(tcb.snd) >= tcb.sndbuf_bytes // 2 or not tcb.flight
-        ):
+        if tcb is not None and (2 * tcb.snd.charge <= tcb.snd_limit or not tcb.flight):
             tcb.write_blocked = False
             self.server.work.later(self.resume)
 

@@ -6,14 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from hypercalls.api import Ready, Threads
-from stack.callout import Callouts
+from hypercalls.api import Memory, Ready, Threads
 
 IN: Final = int(Ready.IN)
 OUT: Final = int(Ready.OUT)
 HUP: Final = int(Ready.HUP)
-RETRY_NS: Final = 10_000_000
-"""How long a session without memory waits: some has been freed by then, or has not."""
 
 
 class Served(Protocol):
@@ -39,13 +36,15 @@ class Served(Protocol):
 class SessionWork:
     """One queue per server of sessions."""
 
-    def __init__(self, threads: Threads, callouts: Callouts) -> None:
+    def __init__(self, threads: Threads, memory: Memory) -> None:
         self._threads = threads
-        self._callouts = callouts
+        self._memory = memory
         self._ready: dict[Served, int] = {}
         self._later: deque[Callable[[], None]] = deque()
-        self._stalled: set[Served] = set()
+        self._stalled: dict[Served, None] = {}
+        """Without memory, in the order in which they asked."""
         self._softint = threads.softint(self._run)
+        self._freed = threads.softint(self._resume_stalled)
 
     def ready(self, session: Served, events: Ready) -> None:
         """Serve a channel soon.  Callable in interrupt context."""
@@ -58,19 +57,27 @@ class SessionWork:
         self._softint.schedule()
 
     def retry_later(self, session: Served) -> None:
-        """Out of memory: resume the session when some may have been freed."""
+        """Out of memory: resume the session when some has been freed."""
         if not self._stalled:
-            self._callouts.at(self._callouts.now() + RETRY_NS, self._retry)
-        self._stalled.add(session)
+            self._memory.when_freed(self._freed.schedule)
+        self._stalled[session] = None
 
     def forget(self, session: Served) -> None:
         self._ready.pop(session, None)
-        self._stalled.discard(session)
+        self._stalled.pop(session, None)
 
-    def _retry(self) -> None:
-        stalled, self._stalled = self._stalled, set()
+    def _resume_stalled(self) -> None:
+        """The softint of freed memory: in turn, until there is none again."""
+        stalled, self._stalled = self._stalled, {}
         for session in stalled:
-            session.resume()
+            if self._stalled:  # the one before was left without
+                self._stalled[session] = None
+                continue
+            try:
+                session.resume()
+            except Exception as error:  # our fault: costs this connection
+                self._threads.crashed(f"channel {session.chan}", error)
+                session.release(reset=True)
 
     def _run(self) -> None:
         """The softint."""

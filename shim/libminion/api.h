@@ -32,6 +32,11 @@ ssize_t minion_sendmsg(int fd, const struct msghdr *msg, int flags);
 ssize_t minion_sendfile(int out, int in, off_t *offset, size_t n);
 ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size_t n,
                       unsigned flags);
+int minion_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags);
+int minion_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
+                    struct timespec *timeout);
+ssize_t minion_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags);
+ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags);
 int minion_dup(int fd);
 int minion_dup2(int fd, int to);
 int minion_dup3(int fd, int to, int flags);

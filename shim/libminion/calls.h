@@ -5,6 +5,7 @@
  *   CALL(result, name, params, args)         name is exported and does minion_name
  *   ALIAS(result, alias, name, params, args) another public libc name of the same call
  *   CHECKED(result, alias, name, params, args, passed, fits)  its _FORTIFY_SOURCE variant
+ *   VARIADIC(result, name, params, last, call)  name is exported and does call, with a va_list
  *   LEFT(name, reason)                       not interposed
  *
  * Variadic calls have fixed parameters here: where this builds (x86-64, arm64, riscv64) both are
@@ -64,6 +65,45 @@ ALIAS(ssize_t, sendfile64, sendfile, (int out, int in, off_t *offset, size_t n),
 CALL(ssize_t, splice,
      (int in, off_t *in_offset, int out, off_t *out_offset, size_t n, unsigned flags),
      (in, in_offset, out, out_offset, n, flags))
+
+CALL(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned count, int flags),
+     (fd, msgs, count, flags))
+CALL(int, recvmmsg,
+     (int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout),
+     (fd, msgs, count, flags, timeout))
+CALL(ssize_t, preadv2, (int fd, const struct iovec *iov, int count, off_t offset, int flags),
+     (fd, iov, count, offset, flags))
+ALIAS(ssize_t, preadv64v2, preadv2,
+      (int fd, const struct iovec *iov, int count, off_t offset, int flags),
+      (fd, iov, count, offset, flags))
+CALL(ssize_t, pwritev2, (int fd, const struct iovec *iov, int count, off_t offset, int flags),
+     (fd, iov, count, offset, flags))
+ALIAS(ssize_t, pwritev64v2, pwritev2,
+      (int fd, const struct iovec *iov, int count, off_t offset, int flags),
+      (fd, iov, count, offset, flags))
+
+/* stdio reaches read() and write() by private symbols: its streams on ours get functions of ours. */
+CALL(FILE *, fdopen, (int fd, const char *mode), (fd, mode))
+CALL(int, vdprintf, (int fd, const char *format, va_list arguments), (fd, format, arguments))
+VARIADIC(int, dprintf, (int fd, const char *format, ...), format, vdprintf(fd, format, arguments))
+VARIADIC(int, __dprintf_chk, (int fd, int level, const char *format, ...), format,
+         vdprintf(fd, format, arguments))
+CHECKED(int, __vdprintf_chk, vdprintf,
+        (int fd, int level, const char *format, va_list arguments), (fd, format, arguments),
+        (fd, level, format, arguments), level >= 0)
+
+/* A program locks itself in: what it will need of us is made sure of before (inside.c). */
+CALL(int, prctl, (int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d),
+     (option, a, b, c, d))
+CALL(int, chroot, (const char *path), (path))
+CALL(int, unshare, (int flags), (flags))
+CALL(int, setns, (int fd, int kind), (fd, kind))
+CALL(int, setuid, (uid_t uid), (uid))
+CALL(int, seteuid, (uid_t uid), (uid))
+CALL(int, setreuid, (uid_t real, uid_t effective), (real, effective))
+CALL(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effective, saved))
+CALL(int, setgid, (gid_t gid), (gid))
+CALL(int, setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
 
 /* Another descriptor takes a number: what we remembered about the number is void. */
 CALL(int, dup, (int fd), (fd))
@@ -126,8 +166,6 @@ LEFT(pselect, "as poll")
 LEFT(epoll_ctl, "as poll; edges too")
 LEFT(epoll_wait, "as poll")
 LEFT(epoll_pwait, "as poll")
-LEFT(recvmmsg, "datagrams; on a stream the data pass, errors stay unexplained")
-LEFT(sendmmsg, "as recvmmsg")
 LEFT(pread, "ESPIPE on a socket, here too")
 LEFT(pwrite, "as pread")
 LEFT(fork, "descriptors are inherited by the kernel; the pool of connections is wiped on fork")
@@ -135,7 +173,9 @@ LEFT(vfork, "the child checks what it finds in the pool")
 LEFT(execve, "descriptors keep their names")
 LEFT(posix_spawn, "as execve")
 LEFT(fstat, "a socket, as it should be")
-LEFT(fdopen, "stdio reads and writes by private symbols: data pass, errors stay unexplained")
+LEFT(fopen, "never a socket; and stdin, stdout, stderr are libc's own, also where they are one")
+LEFT(vmsplice, "writes to a pipe; what is spliced on from there is splice's")
+LEFT(setegid, "a group opens no door that its user has not opened")
 LEFT(getaddrinfo_a, "runs glibc's own resolver in threads; nobody has asked for it")
 LEFT(res_query, "DNS by the program's own hand: UDP")
 LEFT(getservbyname, "a file, no network")

@@ -93,26 +93,54 @@ static int connect_through(int door)
     return -1;
 }
 
-static int connection(const struct request *r, const char *path, int *slot)
+/* A path that cannot be reached may only be out of reach by now: in another root or namespace, or for
+ * another user.  A connection from before still leads there. */
+static int reach(const char *path)
 {
     int fd = connect_to(path);
-    if (fd < 0 && errno == EACCES) {
-        int door = pool_door(path);
-        fd = door >= 0 ? connect_through(door) : -1;
-    }
-    if (fd < 0 && is_absent(errno) && r->place) {
-        if (r->place->name[0] == '\0')
-            complain("no minion answers at ", path, " ($MINION)");
-        else if (autostart(r->place))
+    if (fd >= 0 || (errno != EACCES && errno != ENOENT))
+        return fd;
+    int error = errno;
+    int door = pool_door(path);
+    if (door >= 0)
+        fd = connect_through(door);
+    if (fd < 0)
+        errno = error;
+    return fd;
+}
+
+static int connection(const struct request *r, const char *path, int *slot)
+{
+    int fd = reach(path);
+    if (fd < 0 && is_absent(errno) && r->place && r->place->name[0]) {
+        if (autostart(r->place))
             fd = connect_to(path);
         else
             errno = ENETDOWN;
+    } else if (fd < 0 && r->place && as_network_error(errno) == ENETDOWN) {
+        complain("no minion can be reached at ", path,
+                 is_absent(errno) ? ": none answers" : errno == EACCES ? ": permission denied"
+                 : errno == EPERM ? ": it is not run by this user" : "");
     }
     if (fd < 0) {
         errno = as_network_error(errno);
         return -1;
     }
     return pool_new(fd, path, slot);
+}
+
+void door_open(void)
+{
+    struct place place;
+    int slot, saved = errno;
+    if (place_find(&place) && pool_door(place.path) < 0) {
+        int fd = connect_to(place.path);
+        if (fd >= 0) {
+            fd = pool_new(fd, place.path, &slot);
+            pool_give(slot, fd);
+        }
+    }
+    errno = saved;
 }
 
 static ssize_t send_request(int fd, const struct request *r)

@@ -26,13 +26,15 @@ static int fail(int error)
 static bool seems_ours(int fd)
 {
     enum hint hint = hint_get(fd);
+    if (__builtin_expect(sandboxed, 0))
+        return false;
     return hint >= HINT_OURS || (hint == HINT_NONE && proxied(fd, NULL));
 }
 
 /* For calls that are rare or would go wrong on another socket: the hint excludes, the kernel says. */
 static bool is_ours(int fd)
 {
-    return hint_get(fd) != HINT_THEIRS && proxied(fd, NULL);
+    return hint_get(fd) != HINT_THEIRS && !sandboxed && proxied(fd, NULL);
 }
 
 /* ---- receiving ---- */
@@ -301,6 +303,58 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
     if (moved == 0 || errno == ECONNRESET || errno == EINVAL)
         return explain_read(in, moved);
     return explain_write(out, !ours);
+}
+
+/* ---- several at once, and at no offset ---- */
+
+int minion_sendmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags)
+{
+    if (!msgs || !is_ours(fd))
+        return LIBC(sendmmsg)(fd, msgs, count, flags);
+    unsigned done = 0;
+    for (; done < count && done < IOV_MAX; done++) {
+        ssize_t sent = minion_sendmsg(fd, &msgs[done].msg_hdr, flags);
+        if (sent < 0)
+            return done ? (int)done : -1;
+        msgs[done].msg_len = (unsigned)sent;
+    }
+    return (int)done;
+}
+
+int minion_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
+                    struct timespec *timeout)
+{
+    if (!msgs || timeout || !is_ours(fd))
+        return LIBC(recvmmsg)(fd, msgs, count, flags, timeout);
+    unsigned done = 0;
+    for (; done < count && done < IOV_MAX; done++) {
+        ssize_t got = minion_recvmsg(fd, &msgs[done].msg_hdr, flags & ~MSG_WAITFORONE);
+        if (got < 0)
+            return done ? (int)done : -1;
+        msgs[done].msg_len = (unsigned)got;
+        if (flags & MSG_WAITFORONE)
+            flags |= MSG_DONTWAIT;
+    }
+    return (int)done;
+}
+
+ssize_t minion_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+    ssize_t n = LIBC(preadv2)(fd, iov, count, offset, flags);
+    if (n > 0 || offset != -1)
+        return n;
+    return n == 0 && total(iov, (size_t)count) == 0 ? 0 : explain_read(fd, n);
+}
+
+ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+    struct silence quiet;
+    if (offset != -1 || !seems_ours(fd))
+        return LIBC(pwritev2)(fd, iov, count, offset, flags);
+    silence(&quiet);
+    ssize_t sent = LIBC(pwritev2)(fd, iov, count, offset, flags);
+    end_silence(&quiet, sent);
+    return sent >= 0 ? sent : explain_write(fd, false);
 }
 
 /* ---- numbers change hands ---- */

@@ -82,7 +82,7 @@ ssize_t explain_read(int fd, ssize_t n)
 {
     struct proxied sock;
     int saved = errno;
-    if (n < 0 && !is_loss(saved) && saved != EINVAL)
+    if (sandboxed || (n < 0 && !is_loss(saved) && saved != EINVAL))
         return n;
     /* EINVAL: what AF_UNIX says to a read on a socket that is not connected, and to much else. */
     if (!proxied(fd, &sock) || (n < 0 && saved == EINVAL && peer_mark(fd) != MARK_NO_PEER))
@@ -111,7 +111,7 @@ ssize_t explain_write(int fd, bool quiet)
 {
     struct proxied sock;
     int error = errno;
-    if (!is_loss(error))
+    if (sandboxed || !is_loss(error))
         return -1;
     if (proxied(fd, &sock))
         error = why_not_taken(fd, &sock);

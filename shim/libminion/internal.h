@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stddef.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/types.h>
@@ -24,11 +26,13 @@ struct libc_calls {
 #define CALL(result, name, params, args) result(*name) params;
 #define ALIAS(result, alias, name, params, args)
 #define CHECKED(result, alias, name, params, args, passed, fits) result(*alias) params;
+#define VARIADIC(result, name, params, last, call)
 #define LEFT(name, reason)
 #include "calls.h"
 #undef CALL
 #undef ALIAS
 #undef CHECKED
+#undef VARIADIC
 #undef LEFT
 };
 
@@ -110,6 +114,28 @@ struct request {
 };
 
 int request(struct request *r);
+
+void door_open(void);        /* reach our minion, if it runs, while we can; keeps errno */
+
+/* stdio.c */
+FILE *minion_fdopen(int fd, const char *mode);
+int minion_vdprintf(int fd, const char *format, va_list arguments);
+
+/* inside.c */
+int minion_prctl(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d);
+long minion_seccomp(long operation, long flags, long argument);
+int minion_chroot(const char *path);
+int minion_unshare(int flags);
+int minion_setns(int fd, int kind);
+int minion_setuid(uid_t uid);
+int minion_seteuid(uid_t uid);
+int minion_setreuid(uid_t real, uid_t effective);
+int minion_setresuid(uid_t real, uid_t effective, uid_t saved);
+int minion_setgid(gid_t gid);
+int minion_setresgid(gid_t real, gid_t effective, gid_t saved);
+
+/* inside.c: the program has a seccomp filter of its own: only what it asks for itself. */
+extern bool sandboxed;
 
 /* errors.c: called after libc returned an EOF or an error. */
 ssize_t explain_read(int fd, ssize_t n);

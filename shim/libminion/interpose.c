@@ -31,7 +31,19 @@
         return minion_##name args;                               \
     }
 
+#define VARIADIC(result, name, params, last, call) \
+    result export_##name params EXPORT(name);      \
+    result export_##name params                    \
+    {                                              \
+        va_list arguments;                         \
+        va_start(arguments, last);                 \
+        result made = minion_##call;               \
+        va_end(arguments);                         \
+        return made;                               \
+    }
+
 #define LEFT(name, reason)
 
+#pragma GCC diagnostic ignored "-Wunused-parameter" /* the fortify level of __dprintf_chk */
 #pragma GCC diagnostic ignored "-Wpedantic" /* "return f()" in the void ones of the table */
 #include "calls.h"

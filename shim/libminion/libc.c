@@ -27,6 +27,7 @@ void libc_resolve(void)
 #define ALIAS(result, alias, name, params, args)
 #define CHECKED(result, alias, name, params, args, passed, fits) \
     libc_calls.alias = (result(*) params)lookup(#alias);
+#define VARIADIC(result, name, params, last, call)
 #define LEFT(name, reason)
 #include "calls.h"
     __atomic_store_n(&libc_ready, true, __ATOMIC_RELEASE);

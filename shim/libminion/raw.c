@@ -32,6 +32,11 @@ long minion_syscall(long number, long a, long b, long c, long d, long e, long f)
     case SYS_accept:
         return minion_accept((int)a, (struct sockaddr *)b, (socklen_t *)c);
 #endif
+    case SYS_prctl:
+        return minion_prctl((int)a, (unsigned long)b, (unsigned long)c, (unsigned long)d,
+                            (unsigned long)e);
+    case SYS_seccomp:
+        return minion_seccomp(a, b, c);
     default:
         return LIBC(syscall)(number, a, b, c, d, e, f);
     }

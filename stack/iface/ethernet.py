@@ -31,14 +31,17 @@ class EthernetInterface:
         ip_input: IpInput,
         batch_end: Callable[[int], None],
         unreachable: Callable[[bytes], None],
+        room: Callable[[], None],
     ) -> None:
+        """room: told, in softint context, when `full` has ended."""
         self.name = name
         self.address = 0
         self.netmask = 0
         self.mtu_bytes = net.mtu_bytes
         self.gso_max_bytes = net.gso_max_bytes
         self.csum_offload = net.csum_offload
-        self.counters = {"rx": 0, "tx": 0, "rx_bad": 0, "rx_other": 0}
+        self.full = False
+        self.counters = {"rx": 0, "tx": 0, "rx_bad": 0, "rx_other": 0, "tx_full": 0}
         self._net = net
         self._clock = hyper.clock
         self._crashed = hyper.threads.crashed
@@ -50,6 +53,15 @@ class EthernetInterface:
         self._softint = hyper.threads.softint(self._receive)
         self._flush = hyper.threads.softint(net.flush)
         net.on_receive(self._softint.schedule)
+        self._room = hyper.threads.softint(room)
+        net.on_full(self._filled)
+
+    def _filled(self, full: bool) -> None:
+        self.full = full
+        if full:
+            self.counters["tx_full"] += 1
+        else:
+            self._room.schedule()
 
     @property
     def broadcast(self) -> int:

@@ -17,6 +17,8 @@ class Interface(Protocol):
     gso_max_bytes: int
     """Largest IP packet accepted as a TCP super-segment; 0: none."""
     csum_offload: bool
+    full: bool
+    """Packets wait to be sent: who has much of it should wait for room (see Netstack)."""
 
     def output(
         self, next_hop: int, packet: bytes, payload: Sequence[Slice],

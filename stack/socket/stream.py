@@ -30,6 +30,7 @@ from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.tcp import hold as holding
 from stack.tcp.connections import Listener
 from stack.tcp.ports import REUSE_ADDRESS, REUSE_PORT, Hold
 from stack.tcp.state import MAY_SEND, State
@@ -40,6 +41,7 @@ from stack.wire.tcp import Tcp
 Address = tuple[int, int]
 LISTENERS_OWN = frozenset(((c.SOL_SOCKET, c.SO_PRIORITY), (c.IPPROTO_TCP, c.TCP_FASTOPEN)))
 """Options that accepted sockets do not inherit; nor IP_OPTIONS and TCP_DEFER_ACCEPT."""
+WRITE_MIN_BYTES = 2048
 
 
 class Phase(IntEnum):
@@ -70,10 +72,10 @@ class User(Protocol):
 
 class StreamSocket:
     __slots__ = (
-        "_cookie", "_hold", "_more_end", "_net", "_options", "accepted", "defer_accept", "device",
-        "error", "failed", "kept", "kept_bytes", "linger_s", "listener", "local", "phase",
-        "port_range", "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write",
-        "tcb", "user", "was_connected", "writable",
+        "_cookie", "_hold", "_net", "_options", "accepted", "defer_accept", "device", "error",
+        "failed", "kept", "kept_bytes", "linger_s", "listener", "local", "phase", "port_range",
+        "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write", "tcb", "user",
+        "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
@@ -92,8 +94,6 @@ class StreamSocket:
         self.linger_s: int | None = None
         """None: close in the background; 0: reset; else as None (close never waits here)."""
         self._hold: Hold | None = None
-        self._more_end = 0
-        """Up to here the program has written with MSG_MORE; a sequence number, as tcb.snd_more."""
         self._options: dict[str, int] = {}
         self.kept: dict[tuple[int, int], int] = {}
         """Options that change nothing here: what was set is what is read."""
@@ -199,7 +199,7 @@ class StreamSocket:
         self.tcb = tcb
         self.local = tcb.key[:2]
         self.remote = tcb.key[2:]
-        self.error = self._more_end = 0
+        self.error = 0
         self.failed = self.was_connected = self.shut_read = self.shut_write = False
 
     def _outcome(self) -> bool:
@@ -357,28 +357,32 @@ class StreamSocket:
 
     @property
     def send_space(self) -> int:
-        """Bytes that may be written now; 0 also marks the user as waiting for `writable`."""
+        """Bytes that may be written now, in one buffer; 0 also marks the user as waiting for
+        `writable`.  Buffers are freed whole, so there are several to a limit."""
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND:
             return 0
-        space = tcb.sndbuf_bytes - (tcb.snd.end - tcb.snd.start)
+        space = tcb.snd_limit - tcb.snd.charge
+        pool = self._net.tcp.pool
+        if space <= 0 or pool.memory.free_bytes < pool.pressure_bytes:
+            space = pool.send_space(tcb)
         if space <= 0:
             tcb.write_blocked = True
             return 0
-        return space
+        return min(space, max(WRITE_MIN_BYTES, tcb.snd_limit >> 2))
 
     def write(self, buffer: Buffer, offset: int, length: int, more: bool = False) -> None:
         """Queue bytes, shared until they are acknowledged.  EPIPE.
 
         more: they are not the end of what is being written, so no short segment ends with them.
-        What is written next takes that back; or `push`; or time.
+        What is written next takes that back; or `push_within`; or time.
         """
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND or self.shut_write:
             raise OSError(EPIPE, "not open for writing")
         tcb.snd.append(buffer, offset, length)
-        if more and tcb.snd_more < tcb.snd.end:
-            tcb.snd_more = tcb.snd.end
+        if more:
+            holding.written(tcb)
         self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
@@ -416,24 +420,17 @@ class StreamSocket:
     def more(self, length: int) -> None:
         """The next length bytes will be written with MSG_MORE."""
         if self.tcb is not None:
-            self.tcb.snd_more = self._more_end = self.tcb.snd.end + length
+            holding.announce(self.tcb, length)
 
     def push(self, force: bool = False) -> None:
-        """Nothing more will follow what is queued.  force: neither Nagle nor TCP_CORK holds it."""
-        tcb = self.tcb
-        if tcb is None:
-            return
-        tcb.snd_more = self._more_end
-        if force:
-            self._net.tcp.force(tcb)
-        else:
-            self._net.tcp.push(tcb)
+        """Send what options, or MSG_MORE, held back.  force: Nagle's algorithm and TCP_CORK too."""
+        if self.tcb is not None:
+            holding.release(self.tcb)
+            self._net.tcp.push(self.tcb, force)
 
     def push_within(self, delay_ns: int) -> None:
-        """As push, but give what follows that much time to come."""
-        if not delay_ns:
-            self.push()
-        elif self.tcb is not None:
+        """Nothing follows what was written last with more, or nothing in that time."""
+        if self.tcb is not None:
             self._net.tcp.push_within(self.tcb, delay_ns)
 
     def set_quickack(self, value: int) -> None:

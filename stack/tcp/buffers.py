@@ -7,8 +7,13 @@ sent again, until it is acknowledged; the receive queue keeps what the reader ha
 from __future__ import annotations
 
 from collections import deque
+from typing import Final
 
-from hypercalls.api import Buffer, Slice
+from hypercalls.api import Buffer, Memory, Slice
+
+ROOM_MIN_BYTES: Final = 256
+ROOM_MAX_BYTES: Final = 16384
+"""Of buffers that received bytes are copied into."""
 
 
 class Chunk:
@@ -24,13 +29,15 @@ class Chunk:
 
 
 class SendBuffer:
-    __slots__ = ("_chunks", "_cursor", "end", "start")
+    __slots__ = ("_chunks", "_cursor", "charge", "end", "start")
 
     def __init__(self, seq: int) -> None:
         self.start = seq
         """Of the first byte held."""
         self.end = seq
         """Past the last byte held."""
+        self.charge = 0
+        """What the buffers take from memory."""
         self._chunks: list[Chunk] = []
         self._cursor = 0
 
@@ -47,6 +54,7 @@ class SendBuffer:
                 last.end = self.end = end  # the next bytes of the same buffer
                 return
         chunks.append(Chunk(buffer, offset, self.end, end))
+        self.charge += buffer.cost_bytes
         self.end = end
 
     def acknowledge(self, seq: int) -> None:
@@ -54,11 +62,13 @@ class SendBuffer:
         chunks = self._chunks
         if seq >= self.end:  # all of it, as between requests
             chunks.clear()
+            self.charge = 0
             self._cursor = 0
             self.start = self.end
             return
         count = 0
         while chunks[count].end <= seq:
+            self.charge -= chunks[count].buffer.cost_bytes
             count += 1
         if count:
             del chunks[:count]
@@ -92,15 +102,52 @@ class SendBuffer:
 
 
 class ReceiveQueue:
-    __slots__ = ("_slices", "length")
+    """In-order bytes.  Small pieces share a buffer: the last one takes what comes next."""
+
+    __slots__ = ("_slices", "_spare", "charge", "length")
 
     def __init__(self) -> None:
         self._slices: deque[Slice] = deque()
+        self._spare = 0
+        """Bytes of the last buffer behind its slice, which are nobody's yet."""
+        self.charge = 0
+        """What the buffers take from memory."""
         self.length = 0
 
     def append(self, item: Slice) -> None:
+        """Take a share of a buffer that is no other slice's."""
         self._slices.append(item)
+        self._spare = 0
         self.length += item[2]
+        self.charge += item[0].cost_bytes
+
+    def append_copy(self, memory: Memory, data: memoryview) -> int:
+        """Copy bytes behind the last ones.  How many there was memory for."""
+        length = len(data)
+        taken = 0
+        if self._spare:
+            buffer, offset, count = self._slices[-1]
+            taken = min(length, self._spare)
+            end = offset + count
+            buffer.view[end : end + taken] = data[:taken]
+            self._slices[-1] = buffer, offset, count + taken
+            self._spare -= taken
+            self.length += taken
+        while taken < length:
+            # Small ones, which are found when there is no large one any more
+            piece = min(length - taken, ROOM_MAX_BYTES)
+            size = max(piece, min(max(ROOM_MIN_BYTES, self.charge >> 2), ROOM_MAX_BYTES))
+            room = memory.alloc(size)
+            if room is None and size > piece:
+                size = piece
+                room = memory.alloc(size)
+            if room is None:
+                break
+            room.view[:piece] = data[taken : taken + piece]
+            self.append((room, 0, piece))
+            self._spare = size - piece
+            taken += piece
+        return taken
 
     def peek(self) -> Slice | None:
         """The first run of unread bytes."""
@@ -112,11 +159,16 @@ class ReceiveQueue:
 
     def consume(self, length: int) -> None:
         """The reader has taken length bytes of the first run."""
-        buffer, offset, count = self._slices.popleft()
+        slices = self._slices
+        buffer, offset, count = slices.popleft()
         self.length -= length
         if length < count:
-            self._slices.appendleft((buffer, offset + length, count - length))
+            slices.appendleft((buffer, offset + length, count - length))
+            return
+        self.charge -= buffer.cost_bytes
+        if not slices:
+            self._spare = 0
 
     def clear(self) -> None:
         self._slices.clear()
-        self.length = 0
+        self.length = self.charge = self._spare = 0

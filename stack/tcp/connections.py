@@ -238,8 +238,7 @@ class Connections:
     def _quiet(tcb: Tcb) -> None:
         tcb.rexmt_at = tcb.persist_at = tcb.delack_at = tcb.keep_at = tcb.orphan_at = 0
         tcb.snd.acknowledge(tcb.snd.end)
-        tcb.ooo.clear()
-        tcb.ooo_bytes = 0
+        tcb.forget_early()
         if tcb.callout is not None:
             tcb.callout.cancel()
             tcb.callout = None

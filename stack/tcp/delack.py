@@ -47,7 +47,7 @@ class DelayedAck:
             or tcb.ack_now
             or (tcb.small > tcb.pingpong and not tcb.rcv.length)
             or (tcb.quick and not tcb.pingpong)
-            or unacked >= tcb.rcvbuf_bytes // 2
+            or unacked >= tcb.rcv_adv - tcb.rcv_nxt  # half of what was offered
         ):
             tcb.ack_now = True
             self._output.later(tcb)

@@ -19,6 +19,7 @@ from stack.tcp.data import DataInput
 from stack.tcp.delack import QUICK_ACKS
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
+from stack.tcp.pool import Pool
 from stack.tcp.state import On, State, step
 from stack.tcp.tcb import MASK, Tcb, unwrap
 from stack.wire import ipv4
@@ -34,7 +35,7 @@ Forwarder = Callable[[Ipv4, Tcp], bool]
 class Input:
     def __init__(
         self, hyper: Hypercalls, config: Config, ip: Ip, output: Output,
-        connections: Connections, opener: Opener,
+        connections: Connections, opener: Opener, pool: Pool,
     ) -> None:  # fmt: skip
         self._config = config
         self._ip = ip
@@ -42,7 +43,7 @@ class Input:
         self._connections = connections
         self._opener = opener
         self._ack = AckInput(config, output, connections)
-        self.data = DataInput(hyper, config, output, connections)
+        self.data = DataInput(hyper, config, output, connections, pool)
         self.challenges = Challenges(hyper.random, config, output)
         self.forwarder: Forwarder = lambda _header, _segment: False
         """Offered SYNs that no listener takes; True: taken (a gateway relays them)."""

@@ -10,6 +10,7 @@ from stack.ip.ip import Ip
 from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.output import Output
+from stack.tcp.pool import Pool
 from stack.tcp.state import On, step
 from stack.tcp.tcb import NOBODY, WAITING, Key, Owner, Tcb, Trace
 from stack.wire.ipv4 import Ipv4
@@ -17,8 +18,11 @@ from stack.wire.tcp import Options, Tcp
 
 
 class Opener:
-    def __init__(self, config: Config, ip: Ip, output: Output, connections: Connections) -> None:
+    def __init__(
+        self, config: Config, ip: Ip, output: Output, connections: Connections, pool: Pool
+    ) -> None:
         self._config = config
+        self._pool = pool
         self._ip = ip
         self._output = output
         self._connections = connections
@@ -38,9 +42,9 @@ class Opener:
         tcb.trace = self.trace
         return tcb
 
-    @staticmethod
-    def _scale(tcb: Tcb) -> None:
-        """Scale so far that the whole buffer can be offered (RFC 7323, 2.3)."""
+    def _scale(self, tcb: Tcb) -> None:
+        """Scale so far that the whole buffer can be offered (RFC 7323, 2.3); start small."""
+        self._pool.open(tcb, len(self._connections.table))
         tcb.rcv_scale = max(0, min(14, (tcb.rcvbuf_bytes >> 16).bit_length()))
 
     def create(self, local: tuple[int, int], remote: tuple[int, int], now: int) -> Tcb:
@@ -101,6 +105,7 @@ class Opener:
         """Take the peer's SYN: its sequence number and options."""
         tcb.irs = seq
         tcb.rcv_nxt = seq + 1
+        tcb.rcv_grow_at = tcb.rcv_nxt + tcb.rcv_limit
         tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + min(tcb.rcv_space, 0xFFFF))
         tcb.peer_mss = max(options.mss if options.mss is not None else 536, 64)
         tcb.mss = self._output.send_mss(tcb)

@@ -8,11 +8,13 @@ acknowledgement answers many segments (MUST-58).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from hypercalls.api import Slice
 from stack.config import Config
 from stack.ip.ip import Ip, Path
+from stack.tcp.pool import Pool
 from stack.tcp.state import MAY_OUTPUT, State
 from stack.tcp.tcb import MASK, Tcb
 from stack.wire import ipv4
@@ -25,11 +27,15 @@ MAX_SLICES = 7  # with the header, a group of descriptors of hypercalls/bare/net
 
 
 class Output:
-    def __init__(self, config: Config, ip: Ip) -> None:
+    def __init__(self, config: Config, ip: Ip, pool: Pool) -> None:
         self._config = config
+        self._pool = pool
+        self._memory = pool.memory
+        self._pressure_bytes = pool.pressure_bytes
         self._ip = ip
         self._routes = ip.routes
         self._pending: list[Tcb] = []
+        self._waiting: deque[Tcb] = deque()
         self.arm: Callable[[Tcb], None] = lambda _tcb: None
         """Sets the timers of a connection after its output (see timers.py)."""
         self.counters = {"segments_out": 0, "retransmitted": 0, "resets_out": 0, "probes": 0}
@@ -113,9 +119,12 @@ class Output:
     def _window(self, tcb: Tcb, flags: int) -> int:
         """The window field; never takes back what was offered (SHLD-14), and no silly windows."""
         nxt = tcb.rcv_nxt
-        space = tcb.rcvbuf_bytes - tcb.rcv.length - tcb.ooo_bytes
+        limit = tcb.rcv_limit
+        if nxt >= tcb.rcv_grow_at or self._memory.free_bytes < self._pressure_bytes:
+            limit = self._pool.receive_limit(tcb)
+        space = limit - tcb.rcv.charge - tcb.ooo_charge
         offered = tcb.rcv_adv - nxt
-        silly = space < tcb.mss and space < tcb.rcvbuf_bytes // 2 and not flags & SYN
+        silly = space < tcb.mss and space < limit // 2 and not flags & SYN
         if space < offered or silly:
             space = offered if offered > 0 else 0  # MUST-39
         scale = 0 if flags & SYN else tcb.rcv_scale
@@ -196,9 +205,13 @@ class Output:
         path = tcb.path
         if path.generation != self._routes.generation:
             path = self.refresh(tcb)
+        interface = path.interface
+        if interface.full:
+            self._wait(tcb)
+            return
         largest = tcb.mss
-        if path.interface.gso_max_bytes:
-            largest = self._largest(tcb, path.interface.gso_max_bytes)
+        if interface.gso_max_bytes:
+            largest = self._largest(tcb, interface.gso_max_bytes)
         while True:
             seq = tcb.snd_nxt
             length = unsent = snd.end - seq
@@ -231,6 +244,26 @@ class Output:
         elif tcb.snd_nxt == tcb.snd_una and not tcb.persist_at and not tcb.rexmt_at:
             tcb.persist_at = now + max(tcb.rto_ns, self._config.persist_min_ns)
             tcb.persist_backoff = 0
+
+    def _wait(self, tcb: Tcb) -> None:
+        """The interface is full: data and FINs wait here, where no timer runs for them yet, and in
+        front of nobody's acknowledgements."""
+        if not tcb.waiting:
+            tcb.waiting = True
+            self._waiting.append(tcb)
+        if tcb.ack_now:
+            self.ack(tcb)
+
+    def resume(self, now: int) -> None:
+        """There is room: those that waited take turns, until it is used up."""
+        for _ in range(len(self._waiting)):
+            tcb = self._waiting.popleft()
+            tcb.waiting = False
+            self.run(tcb, now)
+            self.arm(tcb)
+            if tcb.waiting:
+                self._waiting.rotate(1)  # full again: it stays the first
+                break
 
     def force(self, tcb: Tcb, now: int) -> None:
         """Send what is queued, whatever but a window holds it back (Linux: TCP_NAGLE_PUSH)."""

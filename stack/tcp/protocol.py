@@ -10,10 +10,12 @@ from stack.callout import Callouts
 from stack.config import Config
 from stack.ip.icmp import IcmpProtocol
 from stack.ip.ip import Ip
+from stack.tcp import hold
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.input import Input
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
+from stack.tcp.pool import Pool
 from stack.tcp.ports import Hold
 from stack.tcp.state import MAY_OUTPUT, MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Owner, Tcb
@@ -34,9 +36,12 @@ class TcpProtocol:
         self._clock = hyper.clock
         self._ip = ip
         self.connections = Connections(hyper, config, callouts)
-        self.output = Output(config, ip)
-        self.opener = Opener(config, ip, self.output, self.connections)
-        self.segments = Input(hyper, config, ip, self.output, self.connections, self.opener)
+        self.pool = Pool(hyper.memory, config)
+        self.output = Output(config, ip, self.pool)
+        self.opener = Opener(config, ip, self.output, self.connections, self.pool)
+        self.segments = Input(
+            hyper, config, ip, self.output, self.connections, self.opener, self.pool
+        )
         self.timers = Timers(config, callouts, self.output, self.connections)
         self.output.arm = self.timers.arm
         ip.protocols[ipv4.TCP] = self.segments.input
@@ -104,30 +109,38 @@ class TcpProtocol:
 
     # -- data
 
-    def push(self, tcb: Tcb) -> None:
-        """Send what may be sent now."""
-        self.output.run(tcb, self._clock.monotonic_ns())
+    def push(self, tcb: Tcb, force: bool = False) -> None:
+        """Send what may be sent now.  force: although Nagle or TCP_CORK would hold it back."""
+        now = self._clock.monotonic_ns()
+        if force:
+            self.output.force(tcb, now)
+        else:
+            self.output.run(tcb, now)
         self.timers.arm(tcb)
 
     def consumed(self, tcb: Tcb) -> None:
         """The reader has made room: offer it if that is worth a segment (MUST-39)."""
         if tcb.state not in MAY_RECEIVE:
             return
-        grown = tcb.rcv_nxt + tcb.rcv_space - tcb.rcv_adv
-        worth = min(2 * tcb.mss, tcb.rcvbuf_bytes // 2)
-        least = tcb.rcvbuf_bytes // 4
-        wide = grown >= worth and (grown >= least or tcb.rcv_adv - tcb.rcv_nxt < worth)
+        limit, pool = tcb.rcv_limit, self.pool
+        if tcb.rcv_nxt >= tcb.rcv_grow_at or pool.memory.free_bytes < pool.pressure_bytes:
+            limit = pool.receive_limit(tcb)
+        grown = tcb.rcv_nxt + limit - tcb.rcv.charge - tcb.ooo_charge - tcb.rcv_adv
+        worth = min(2 * tcb.mss, limit // 2)
+        wide = grown >= worth and (grown >= limit // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth)
         if wide or self.segments.data.acks.read(tcb):
             self.output.ack(tcb)
 
-    def force(self, tcb: Tcb) -> None:
-        """Send what is queued, although Nagle's algorithm or TCP_CORK would hold it back."""
-        self.output.force(tcb, self._clock.monotonic_ns())
-        self.timers.arm(tcb)
+    def room(self) -> None:
+        """An interface takes packets again."""
+        self.output.resume(self._clock.monotonic_ns())
 
     def push_within(self, tcb: Tcb, delay_ns: int) -> None:
-        """Send what is held back for more to come, if none has come by then."""
-        if tcb.cork_at:
+        """Send what is held back for more to come: now, or if none has come by then."""
+        if not delay_ns:
+            hold.write_ended(tcb)
+            self.push(tcb)
+        elif tcb.cork_at:
             tcb.cork_at = min(tcb.cork_at, self._clock.monotonic_ns() + delay_ns)
             self.timers.arm(tcb)
 

@@ -80,13 +80,15 @@ class Tcb:
         "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
         "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns", "keep_interval_ns",
         "keep_probes", "keep_sent", "keepalive", "key", "linger2_ns", "listener", "max_snd_wnd",
-        "mss", "nodelay", "ooo", "ooo_bytes", "orphan_at", "owner", "passive", "path", "peer_mss",
-        "pending", "persist_at", "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv",
+        "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge", "ooo_room", "ooo_used",
+        "orphan_at", "owner", "passive", "path", "peer_mss", "pending", "persist_at",
+        "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at", "rcv_limit",
         "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover", "retransmits", "retries",
-        "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small", "snd", "snd_max", "snd_more",
-        "snd_nxt", "snd_push", "snd_scale", "snd_sml", "snd_una", "snd_wl1", "snd_wnd",
-        "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at", "state", "syn_retries", "timed_at",
-        "timed_seq", "tos", "trace", "ttl", "user_mss", "user_timeout_ns", "write_blocked",
+        "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small", "snd", "snd_grow_at",
+        "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale", "snd_sml",
+        "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at",
+        "state", "syn_retries", "timed_at", "timed_seq", "tos", "trace", "ttl", "user_mss",
+        "user_timeout_ns", "waiting", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -111,10 +113,15 @@ class Tcb:
         """Past the last segment that was not full (Minshall's variant of Nagle's algorithm)."""
         self.snd_more = 0
         """Up to here the program has said, or shown, that more will follow: no short segment."""
+        self.more_end = 0
+        """As far as the program has said so (see hold.py)."""
         self.snd_push = iss
         """Up to here nothing but the windows may hold data back."""
         self.fin_queued = False
         self.sndbuf_bytes = config.sndbuf_bytes
+        self.snd_limit = config.sndbuf_first_bytes
+        """What may wait here now; at most sndbuf_bytes (see pool.py)."""
+        self.snd_grow_at = iss + self.snd_limit
         self.write_blocked = False
 
         # receive sequence space (figure 4)
@@ -123,10 +130,18 @@ class Tcb:
         self.scaled = False
         self.rcv = ReceiveQueue()
         self.rcvbuf_bytes = config.rcvbuf_bytes
+        self.rcv_limit = config.rcvbuf_first_bytes
+        """What may wait here now; at most rcvbuf_bytes (see pool.py)."""
+        self.rcv_grow_at = self.rcv_limit
         self.fin_received = False
         self.ooo: list[tuple[int, int, Slice | None, bool]] = []
         """Out-of-order: (seq, end, bytes, fin), sorted, not overlapping."""
         self.ooo_bytes = 0
+        self.ooo_charge = 0
+        """What they take from memory."""
+        self.ooo_room: Buffer | None = None
+        self.ooo_used = 0
+        """A buffer that small ones share, and how much of it they use."""
         self.ack_now = False
         self.ack_bytes = 0
         """Data received since the last acknowledgement."""
@@ -174,6 +189,8 @@ class Tcb:
         self.keep_sent = 0
         self.pending = False
         """Listed for output at the end of this batch."""
+        self.waiting = False
+        """Listed for output when its interface has room."""
 
         # options
         self.nodelay = self.cork = self.keepalive = 0  # flags, set as getsockopt's integers
@@ -202,11 +219,17 @@ class Tcb:
 
     @property
     def send_space(self) -> int:
-        return self.sndbuf_bytes - (self.snd.end - self.snd.start)
+        return self.snd_limit - self.snd.charge
 
     @property
     def rcv_space(self) -> int:
-        return max(0, self.rcvbuf_bytes - self.rcv.length - self.ooo_bytes)
+        return max(0, self.rcv_limit - self.rcv.charge - self.ooo_charge)
+
+    def forget_early(self) -> None:
+        """Let go of what came out of order: it will be sent again."""
+        self.ooo.clear()
+        self.ooo_bytes = self.ooo_charge = self.ooo_used = 0
+        self.ooo_room = None
 
     @property
     def all_sent(self) -> bool:

@@ -79,6 +79,43 @@ def test_deaths_harm_nobody_else(world: World, build: Build) -> None:
     assert names[:3] == ["answer", "main", "__libc_start_call_main"], "5 KiB of frame"
 
 
+FAULTY = """
+async def main(m, argv):
+    victim = next(app for app in m._kernel.apps.values() if app.name == "spins")
+    victim.hart.lines = None
+"""
+"""An app of the minion's own that breaks the hart of another one."""
+
+
+@pytest.mark.parametrize("engine", ["interpreter", "translator", "native"])
+@pytest.mark.parametrize("copy", ["dma", "serial"])
+def test_a_fault_of_the_engine_costs_one_app(
+    world: World, build: Build, engine: str, copy: str
+) -> None:
+    """Neither another app nor a proxied program on the same minion, and it says so."""
+    (world.files / "faulty.py").write_text(FAULTY)
+    world.internal_errors_wanted = True
+    port = free_port()
+    world.up("m", "-p", f"{port}:80", "--engine", engine, "--copy", copy)
+    server = world.start(MINION, "app", "--on", "m", "--", build("http"))
+    server.until("listening")
+    victim = world.start(MINION, "app", "--on", "m", "--", build("spins"), "yield")
+    victim.until("spins")
+    world.minion("app", "--on", "m", "--", "faulty:main").ok()
+    ended = victim.finish()
+    assert ended.code == 137
+    assert ended.err.startswith("spins: killed: internal error of the minion: AttributeError(")
+    assert "  pc   0" in ended.err
+    assert "Traceback" in world.log("m")
+    status = world.status("m")
+    assert status["internal_errors"] == 1
+    assert [app["name"] for app in status["apps"]] == ["http"]
+    for program in (("curl",), (MINION, "run", "--on", "m", "--", "curl")):
+        address = f"127.0.0.1:{port}" if program == ("curl",) else "127.0.0.1"
+        found = world.run(*program, "-sS", f"http://{address}/after").ok()
+        assert found.out.startswith("hello /after ")
+
+
 def test_memory_comes_back(world: World, build: Build) -> None:
     """Ten times more than there is, one after the other."""
     world.up("m", "--app-ram", "8")

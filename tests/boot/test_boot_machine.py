@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from debugging import BASE, image
 from elves import Elf, Load
-from rig import Rig
+from rig import ENGINES, Rig
 
 from minion.boot import loader
 from minion.boot.machine import Machine, Setup
@@ -17,6 +17,23 @@ from minion.ram import Ram
 
 WFI = {0x00: 0x10500073, 0x04: 0xFFDFF06F}
 SPIN = {0x00: 0x0000006F}
+PASS = (0x00100737, 0x000057B7, 0x55578793, 0x00F72023, 0x0000006F)
+"""Stores 0x5555 into the finisher."""
+
+
+FAULTY = 0x0500_0000
+TOUCH = {0x00: 0x05000537, 0x04: 0x00052583, 0x08: 0x0000006F}
+"""lui a0, FAULTY; lw a1, 0(a0); j ."""
+
+
+class Faulty:
+    """A device with a fault of ours in it."""
+
+    def read(self, _offset: int, _size: int) -> int:
+        raise RuntimeError("on purpose")
+
+    def write(self, _offset: int, _size: int, _value: int) -> None:
+        raise RuntimeError("on purpose")
 
 
 class Counting(Interpreter):
@@ -34,6 +51,30 @@ def waiting(hart_mie: int = 0) -> Rig:
     while rig.turn():
         pass
     return rig
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_fault_of_ours_is_the_end_of_that_boot(engine: str) -> None:
+    """It says where the program was."""
+    rig = Rig(image(TOUCH), engine=engine)
+    rig.machine.virt.bus.attach(FAULTY, 4096, Faulty())
+    with pytest.raises(RuntimeError, match="on purpose"):
+        rig.run()
+    machine = rig.machine
+    assert machine.status == 70
+    assert machine.fault.startswith(f"internal error at {BASE + 4:#x}, after 7 instructions: ")
+    assert "on purpose" in machine.fault
+    assert machine.hart.x[10] == FAULTY
+    assert machine.run() is None, "it is not gone on with"
+
+
+@pytest.mark.parametrize("flags", [4, 6])
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_program_in_a_segment_without_pf_x(engine: str, flags: int) -> None:
+    """As riscv-tests' own linker scripts make them."""
+    code = b"".join(word.to_bytes(4, "little") for word in PASS)
+    rig = Rig(Elf(loads=[Load(data=code, flags=flags)]).bytes(), engine=engine)
+    assert rig.run() == (b"", 0)
 
 
 def test_waiting_for_ever() -> None:

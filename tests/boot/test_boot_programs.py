@@ -16,6 +16,7 @@ DISK = ("-global", "virtio-mmio.force-legacy=false", "-device", "virtio-blk-devi
 @pytest.mark.parametrize(("name", "flags", "isa"), [
     ("hello", (), "rv64imac"), ("hello", (), "rv64gc"), ("hello", ("-DSTATUS=7",), "rv64imac"),
     ("timer", (), "rv64imac"), ("tasks", (), "rv64imac"), ("again", (), "rv64imac"),
+    ("thre", (), "rv64imac"),
     ("pico", (), "rv64imac"), ("pico", (), "rv64gc"),
 ])  # fmt: skip
 def test_as_on_qemu(name: str, flags: tuple[str, ...], isa: str) -> None:
@@ -46,13 +47,15 @@ def test_typed_bytes_by_interrupt(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_disk_by_interrupt(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("accepted", [0, 1])
+def test_a_disk_by_interrupt(tmp_path: Path, accepted: int, engine: str) -> None:
+    """Also by a driver that does not accept VIRTIO_F_VERSION_1, as xv6-riscv's."""
     disks = []
     for name in ("ours", "qemus"):
         disk = tmp_path / name
         disk.write_bytes(b"sector zero\0".ljust(2048, b"."))
         disks.append(disk)
-    image = build("disk")
+    image = build("disk", f"-DACCEPTED={accepted}")
     ours = Rig(image, engine=engine, block=[(str(disks[0]), False)]).run()
     drive = f"file={disks[1]},if=none,id=d,format=raw"
     assert ours == qemu(image, *DISK, "-drive", drive)

@@ -149,8 +149,7 @@ ILLEGAL = {
         "shared libraries",
     ),
     "shared": (Elf(type=3, entry=0).bytes(), "a shared library"),
-    "entry": (Elf(entry=BASE + 16).bytes(), "no executable segment"),
-    "data entry": (Elf(loads=[Load(flags=6)]).bytes(), "no executable segment"),
+    "entry": (Elf(entry=BASE + 16).bytes(), "in no segment"),
     "odd entry": (Elf(entry=BASE + 1).bytes(), "is odd"),
     "symtab size": (with_section(1, size=25), "bad symbol table"),
     "symtab entsize": (with_section(1, entsize=0), "bad symbol table"),
@@ -201,6 +200,13 @@ def test_many_symbols_of_one_name() -> None:
 
 def test_a_position_independent_file_is_reported() -> None:
     assert parse(Elf(type=structs.ET_DYN).bytes()).pie
+
+
+@pytest.mark.parametrize("flags", range(8))
+def test_an_entry_in_data(flags: int) -> None:
+    """A program for the bare machine may say nothing, or anything, of its memory."""
+    image = parse(Elf(loads=[Load(flags=flags)]).bytes())
+    assert (image.entry, image.executable(BASE)) == (BASE, flags & 1 == 1)
 
 
 def test_no_entry() -> None:

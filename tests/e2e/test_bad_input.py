@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 REQUEST = struct.Struct("=II16siiiI")
 REPLY = struct.Struct("=IIiiI")
-ABI, SOCKET, BIND, CONNECT, GETADDRINFO, STATUS, ADOPT = 1, 1, 2, 4, 11, 14, 16
+ABI, SOCKET, BIND, LISTEN, CONNECT, GETADDRINFO, STATUS, ADOPT = 2, 1, 2, 3, 4, 11, 14, 16
 EPROTO, EINVAL, ECONNRESET = 71, 22, 104
 
 
@@ -140,7 +140,7 @@ def test_a_minion_that_does_not_exist_for_the_library(world: World) -> None:
     env = {"LD_PRELOAD": library, "MINION": "/tmp/nowhere/control"}
     result = world.run("curl", "-sS", "http://10.0.2.2/", env=env)
     assert result.code == 7
-    assert "no minion answers at /tmp/nowhere/control" in result.err
+    assert "no minion can be reached at /tmp/nowhere/control: none answers" in result.err
     env = {"LD_PRELOAD": library, "MINION": "-bad"}
     assert "not a name" in world.run("curl", "-sS", "http://10.0.2.2/", env=env).err
 
@@ -217,7 +217,7 @@ def test_nonsense_on_the_control_socket(world: World, files: Files, server: File
                 sock.send(message)
                 assert answer(sock) == -1
         for message, error in [
-            (request(STATUS, abi=2), EPROTO),
+            (request(STATUS, abi=ABI + 1), EPROTO),
             (request(STATUS, abi=0), EPROTO),
             (request(0), EINVAL),
             (request(99), EINVAL),
@@ -285,6 +285,38 @@ def test_descriptors_that_nobody_asked_for(world: World, files: Files, server: F
         eventually("them closed", lambda: len(os.listdir(f"/proc/{pid}/fd")) <= before)
 
 
+def test_the_wrong_descriptor_with_a_socket(world: World, files: Files, server: FileServer) -> None:
+    """connect and listen come with the socket's own descriptor: any other is refused."""
+    with transfer(world, files, server) as sock, socket.socketpair()[0] as pair:
+        sock.send(request(SOCKET, a=2, b=1))
+        _data, fds, _, _ = socket.recv_fds(sock, 8192, 1)
+        address = b"\x02\0" + server.port.to_bytes(2, "big") + b"\x0a\0\x02\x02" + bytes(8)
+        with (
+            socket.socket(fileno=fds[0]) as end,
+            socket.socket() as internet,
+            socket.socket(socket.AF_UNIX) as alone,
+            open("/dev/null") as null,
+        ):
+            ident = end.getsockname()[9:25]
+            for op, data in ((CONNECT, address), (LISTEN, b"")):
+                for wrong in (pair, internet, alone, null):
+                    rights = array.array("i", [wrong.fileno()])
+                    sock.sendmsg(
+                        [request(op, data, ident)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                    )
+                    assert answer(sock) == EINVAL
+                sock.send(request(op, data, ident))
+                assert answer(sock) == EINVAL, "and none is too few"
+            rights = array.array("i", [end.fileno()])
+            sock.sendmsg(
+                [request(CONNECT, address, ident)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+            )
+            assert answer(sock) == 0
+            end.settimeout(20)
+            end.sendall(b"GET /10k HTTP/1.0\r\n\r\n")
+            assert end.recv(4) == b"HTTP"
+
+
 def test_two_requests_at_once(world: World, files: Files, server: FileServer) -> None:
     with transfer(world, files, server) as sock:
         sock.send(request(GETADDRINFO, b"no-such-name.invalid"))
@@ -298,7 +330,7 @@ def test_a_client_that_does_not_read(world: World, files: Files, server: FileSer
         sock.setblocking(False)
         with contextlib.suppress(OSError):  # full, or thrown out
             for _ in range(5000):
-                sock.send(request(STATUS, abi=2))
+                sock.send(request(STATUS, abi=ABI + 1))
         world.status("m")
 
 

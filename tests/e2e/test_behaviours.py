@@ -18,9 +18,7 @@ from world import HOST, MINION, World, eventually
 
 pytestmark = pytest.mark.slow
 PROGRAM = Path(__file__).with_name("behaviours.py")
-NO_POLLERR = "AF_UNIX says POLLERR only if the program's last bytes were still unread"
 DIFFERENCES: dict[str, tuple[object, str]] = {
-    "events_on_reset": (["POLLIN", "POLLOUT", "POLLHUP", "POLLRDHUP"], NO_POLLERR),
     "urgent_data": ("ENOTSUP", "no urgent data (RFC 6093): a channel has no place for it"),
 }
 """What the minion answers instead, and why."""
@@ -70,12 +68,12 @@ def answers(output: str) -> dict[str, object]:
     return dict(json.loads(line) for line in output.splitlines())
 
 
-@pytest.mark.parametrize("way", ["preload-dma", "preload-serial", "minionsocket"])
+@pytest.mark.lines("dma", "serial", "bad")
+@pytest.mark.parametrize("way", ["preload", "minionsocket"])
 def test_as_on_linux(world: World, peer: Peer, way: str) -> None:
-    python = "python3" if way.startswith("preload") else sys.executable
+    python = "python3" if way == "preload" else sys.executable
     linux = answers(world.run(python, PROGRAM, "127.0.0.1", str(peer.port)).ok().out)
-    copy = "serial" if way == "preload-serial" else "dma"
-    world.up("default", "--copy", copy)
+    world.up("default")
     if way == "minionsocket":
         run = world.run(python, PROGRAM, HOST, str(peer.port), "minionsocket")
     else:

@@ -253,3 +253,47 @@ def paging(rng: Random, isa: Isa, index: int, records: int) -> tuple[Record, byt
     record.data = rng.randbytes(8192)
     record.status = status
     return record, bytes(tables.memory)
+
+
+def atomics(rng: Random, isa: Isa, index: int, records: int) -> tuple[Record, bytes]:
+    """LR, SC and AMO on a few pages of any rights, met by them first or by something else.
+
+    An SC has the size of its LR, and is aligned: else QEMU may have it succeed, or fail in silence.
+    """
+    setup, asm = Assembler(isa), Assembler(isa)
+    open_pmp(setup, isa)
+    status = enter(rng)
+    mode = status >> 11 & 3
+    tables = Tables(rng, isa, index, records, user=mode == U)
+    setup.li(6, tables.satp())
+    setup.put("csrrw", 0, 0x180, 6)
+    setup.put("sfence.vma", 0, 0)
+    places = [(va, flags, rng.randrange(0, PAGE, 8)) for va, flags in tables.flags.items()]
+    places = rng.sample(places, 3)
+    for _ in range(rng.randrange(5, 10)):
+        va, flags, offset = rng.choice(places)
+        pick = rng.randrange(12)
+        if pick == 0 and mode == S:
+            asm.li(6, rng.choice((SUM, MXR, SUM | MXR)))
+            asm.put(rng.choice(("csrrs", "csrrc")), 0, 0x100, 6)
+        elif pick == 1 and mode == S:
+            tables.change(asm)
+        asm.li(8, va + offset)
+        if pick < 4:
+            access(rng, isa, asm, 8)
+            continue
+        size = rng.choice("wd" if isa.xlen == 64 else "w")
+        if pick < 9 or va in tables.holes or not (flags & A or flags & (R | W) == R | W):
+            if rng.randrange(8) == 0:
+                asm.put("addi", 8, 8, rng.choice((1, 2, 3, 4, 6)))
+            asm.put(f"lr.{size}", rng.randrange(10, 16), 8)
+            if rng.randrange(2) and va not in tables.holes:
+                asm.put("andi", 8, 8, -8)
+                asm.put(f"sc.{size}", rng.randrange(10, 16), rng.randrange(10, 16), 8)
+        else:
+            name = rng.choice(("swap", "add", "xor", "and", "or", "min", "max", "minu", "maxu"))
+            asm.put(f"amo{name}.{size}", rng.randrange(10, 16), rng.randrange(10, 16), 8)
+    record = Record(bytes(asm.code), registers(rng, isa, index), setup=bytes(setup.code))
+    record.data = rng.randbytes(8192)
+    record.status = status
+    return record, bytes(tables.memory)

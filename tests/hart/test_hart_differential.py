@@ -14,7 +14,7 @@ import pytest
 from hart_generator import Generator, noise
 from hart_machine import ENGINES, run_here, run_qemu
 from hart_privileged import csrs, modes
-from hart_protection import PAGE, TABLES, paging, pmp
+from hart_protection import PAGE, atomics, paging, pmp
 from hart_records import (
     Record,
     code_address,
@@ -25,6 +25,7 @@ from hart_records import (
     outcome,
     ram_bytes,
 )
+from hart_spaces import spaces
 
 from minion.hart.config import Isa
 
@@ -38,7 +39,10 @@ SHOWN = 3
 class Batch(NamedTuple):
     records: list[Record]
     tables: bytes = b""
-    """TABLES pages for each record."""
+    """As many pages for each record."""
+
+
+Kind = Callable[[Random, Isa], Batch]
 
 
 def each(make: Callable[[Random, Isa, int], Record]) -> Callable[[Random, Isa], Batch]:
@@ -50,18 +54,23 @@ def valid(rng: Random, isa: Isa) -> Batch:
     return Batch([generator.record(index) for index in range(RECORDS)])
 
 
-def paged(rng: Random, isa: Isa) -> Batch:
-    pairs = [paging(rng, isa, index, RECORDS) for index in range(RECORDS)]
-    return Batch([record for record, _ in pairs], b"".join([tables for _, tables in pairs]))
+def with_pages(make: Callable[[Random, Isa, int, int], tuple[Record, bytes]]) -> Kind:
+    def batch(rng: Random, isa: Isa) -> Batch:
+        pairs = [make(rng, isa, index, RECORDS) for index in range(RECORDS)]
+        return Batch([record for record, _ in pairs], b"".join([pages for _, pages in pairs]))
+
+    return batch
 
 
-KINDS: dict[str, Callable[[Random, Isa], Batch]] = {
+KINDS: dict[str, Kind] = {
     "valid": valid,
     "anything": each(noise),
     "csrs": each(csrs),
     "modes": each(modes),
     "pmp": each(pmp),
-    "paging": paged,
+    "paging": with_pages(paging),
+    "atomics": with_pages(atomics),
+    "spaces": with_pages(spaces),
 }
 ISAS = {"rv64gc": Isa(), "rv32imac": Isa(32, "imacsu"), "rv32gc": Isa(32)}
 CASES = [(name, kind) for name in ("rv64gc", "rv32imac") for kind in KINDS]
@@ -88,7 +97,7 @@ def compare(isa: Isa, batch: Batch, ours: memoryview, theirs: bytes, engine: str
     for index, record in enumerate(batch.records):
         lines = difference(outcome(isa, ours, index), outcome(isa, theirs, index))
         if batch.tables:
-            lines += tables(ours, theirs, index)
+            lines += tables(ours, theirs, index, len(batch.tables) // RECORDS)
         if lines:
             differing += 1
             if differing <= SHOWN:
@@ -97,10 +106,10 @@ def compare(isa: Isa, batch: Batch, ours: memoryview, theirs: bytes, engine: str
     assert not differing, "\n".join([f"{differing} records differ", *report])
 
 
-def tables(ours: memoryview, theirs: bytes, index: int) -> list[str]:
-    start = extra_offset(RECORDS) + index * TABLES * PAGE
+def tables(ours: memoryview, theirs: bytes, index: int, size: int) -> list[str]:
+    start = extra_offset(RECORDS) + index * size
     lines = []
-    for at in range(start, start + TABLES * PAGE, 8):
+    for at in range(start, start + size, 8):
         a, b = ours[at : at + 8], theirs[at : at + 8]
         if a != b:
             place = f"page {(at - start) // PAGE}, {at % PAGE // 8}"

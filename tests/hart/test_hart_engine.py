@@ -12,7 +12,7 @@ from minion.hart import blocks
 from minion.hart.config import Isa
 from minion.hart.csr import MCAUSE, MEPC, MIDELEG, MIE, MTVAL, MTVEC, SATP, SCAUSE, STVEC
 from minion.hart.fields import MIE as GLOBAL_MIE
-from minion.hart.fields import MPP_SHIFT, MPRV, SIE, Cause, M, S, U
+from minion.hart.fields import MPP_SHIFT, MPRV, SIE, Access, Cause, M, S, U
 from minion.hart.mmu import MODES
 from minion.hart.state import Hart, Stop
 
@@ -338,6 +338,192 @@ def test_address_spaces_come_and_go(engine: str) -> None:
         h.pc = BASE
         run.run(2)
         assert h.x[1] == h.x[2] == asid % 2 + 1
+
+
+class Lookups:
+    """Counts translations that are done in Python: each is a walk."""
+
+    def __init__(self, h: Hart) -> None:
+        self.count = 0
+        self._translate = h.mmu.translate
+        h.mmu.translate = self._counted  # type: ignore[method-assign]  # it is looked up each time
+
+    def _counted(self, addr: int, access: Access, priv: int, size: int = 1) -> int:
+        self.count += 1
+        return self._translate(addr, access, priv, size)
+
+
+def in_s_mode(machine: Machine, page: int) -> None:
+    """RAM is where it is, in 2 MiB; a few other pages follow at 0."""
+    h, ram = machine.hart, machine.ram.u64
+    sv39(machine, 1, page)
+    ram[page * 512 + 2] = (BASE >> 12) + page + 3 << 10 | 1
+    ram[(page + 3) * 512] = BASE >> 2 | 0xCF
+    h.pmp.allow_all()
+    h.priv = S
+    h.csr.write(SATP, 8 << 60 | (BASE >> 12) + page)
+    h.context_changed()
+
+
+@pytest.mark.parametrize("rs1", [0, 5])
+def test_a_fence_forgets_no_code(engine: str, rs1: int) -> None:
+    """sfence.vma of an address that nobody has used, or on the native engine of all of them: what
+    was decoded is still there, and nothing is looked for in Python."""
+    if rs1 == 0 and engine != "native":
+        pytest.skip("the engines in Python walk after it")
+
+    def write(asm: Assembler) -> None:
+        asm.put("sfence.vma", rs1, 0)
+        for _ in range(20):
+            asm.put("jal", 0, 4)
+        asm.put("jal", 0, -84)
+
+    machine = program(write)
+    run, h = start(machine, engine)
+    in_s_mode(machine, 4)
+    h.x[5] = 0x1000
+    run.run(500)
+    lookups = Lookups(h)
+    assert run.run(5000) is Stop.LIMIT
+    assert lookups.count == 0
+    assert h.instret >= 5500
+
+
+@pytest.mark.parametrize("registers", [(0, 0), (5, 0), (0, 6), (5, 6)])
+@pytest.mark.parametrize("op", ["ld", "amoadd.d", "lr.d", "sd", "jalr"])
+def test_a_fence_forgets_what_it_names(engine: str, registers: tuple[int, int], op: str) -> None:
+    """A page is mapped anew behind the hart's back, again and again."""
+
+    def write(asm: Assembler) -> None:
+        asm.put("ld", 7, 9, 0)
+        asm.put("sd", 7, 8, 0)
+        asm.put("ld", 7, 9, 8)
+        asm.put("sfence.vma", *registers)
+        if op == "amoadd.d":
+            asm.put(op, 10, 0, 5)
+        elif op == "lr.d":
+            asm.put(op, 10, 5)
+        elif op == "jalr":
+            asm.put(op, 1, 11, 0)
+        else:
+            asm.put(op, 10, 5, 0)
+        asm.put("ecall")
+
+    machine = program(write)
+    run, h = start(machine, engine)
+    h.monitor = True
+    in_s_mode(machine, 4)
+    ram = machine.ram
+    for page, value in ((1, 111), (2, 222)):
+        code = Assembler(Isa())
+        code.put("addi", 10, 0, value)
+        code.put("jalr", 0, 1, 0)
+        ram.view[page << 12 : (page << 12) + 8] = bytes(code.code)
+        ram.u64[page * 512 + 1] = value
+    h.x[5], h.x[8], h.x[9], h.x[11] = 8, BASE + 6 * 4096, BASE + 0x700, 0
+    for turn in range(6):
+        page = 1 + turn % 2
+        ram.u64[0x700 >> 3] = (BASE >> 12) + page << 10 | 0xCF
+        h.x[10] = turn
+        h.pc = BASE
+        assert run.run(100) is Stop.MONITOR
+        assert h.trap.cause == Cause.ECALL_S
+        if op == "sd":
+            assert ram.u64[page * 512 + 1] == turn
+        else:
+            assert h.x[10] == 111 * page
+
+
+@pytest.mark.parametrize("bits", [0x43, 0x03, 0x47, 0x07, 0xC7])
+@pytest.mark.parametrize("before", ["", "ld", "lr.d"])
+def test_lr_is_a_load(engine: str, bits: int, before: str) -> None:
+    """Of a page that may not be stored to, too; it sets A and not D, first or not."""
+
+    def write(asm: Assembler) -> None:
+        if before == "ld":
+            asm.put("ld", 10, 5, 0)
+        elif before:
+            asm.put(before, 10, 5)
+        asm.put("lr.d", 11, 5)
+        asm.put("addi", 12, 0, 7)
+        asm.put("sc.d", 13, 12, 5)
+        asm.put("ecall")
+
+    machine = program(write)
+    run, h = start(machine, engine)
+    h.monitor = True
+    in_s_mode(machine, 4)
+    ram = machine.ram.u64
+    ram[6 * 512] = BASE + 4096 >> 2 | bits
+    ram[512 + 2] = 77
+    h.x[5] = 16
+    loads = 1 + bool(before)
+    assert run.run(loads) is Stop.LIMIT
+    assert h.x[11] == 77
+    assert ram[6 * 512] & 0xFF == bits | 0x40
+    assert run.run(100) is Stop.MONITOR
+    if bits & 4:
+        assert (h.trap.cause, h.x[13], ram[512 + 2]) == (Cause.ECALL_S, 0, 7)
+        assert ram[6 * 512] & 0xFF == bits | 0xC0
+    else:
+        assert (h.trap.cause, h.trap.tval, ram[512 + 2]) == (Cause.STORE_PAGE, 16, 77)
+        assert ram[6 * 512] & 0xFF == bits | 0x40
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_a_fence_of_any_address_in_a_superpage(engine: str, level: int) -> None:
+    """One leaf, many pages of ours."""
+
+    def write(asm: Assembler) -> None:
+        asm.put("ld", 10, 5, 0)
+        asm.put("ld", 11, 6, 0)
+        asm.put("sd", 7, 8, 0)
+        asm.put("sfence.vma", 9, 0)
+        asm.put("ld", 12, 5, 0)
+        asm.put("ld", 13, 6, 0)
+        asm.put("ecall")
+
+    size = 1 << 12 + 9 * level
+    machine = program(write)
+    run, h = start(machine, engine)
+    h.monitor = True
+    in_s_mode(machine, 4)
+    ram = machine.ram.u64
+    for number in range(1, 3):
+        ram[number * 512 + 2] = number
+    entry = (6 * 512, 5 * 512 + 1, 4 * 512 + 3)[level]
+    virtual = (0, 2 << 20, 3 << 30)[level]
+    ram[entry] = (BASE + (4096 if level == 0 else 0)) >> 2 | 0xCF
+    at = virtual if level == 0 else virtual + 4096
+    h.x[5], h.x[6] = at + 16, at + 24
+    h.x[7], h.x[8] = 0, BASE + 8 * entry
+    h.x[9] = virtual + size - 1
+    run.run(100)
+    assert (h.x[10], h.x[11]) == (1, 0)
+    assert (h.trap.cause, h.trap.tval) == (Cause.LOAD_PAGE, at + 16)
+
+
+def test_page_tables_in_a_device(engine: str) -> None:
+    """It may be read as one, but is not touched: A that is not set is a page fault, as on QEMU."""
+
+    def write(asm: Assembler) -> None:
+        asm.put("ld", 10, 5, 0)
+
+    machine = program(write)
+    run, h = start(machine, engine)
+    mtimecmp = 0x200_4000
+    h.pmp.allow_all()
+    h.mstatus = MPRV | S << MPP_SHIFT
+    h.csr.write(SATP, 8 << 60 | mtimecmp >> 12)
+    h.x[5] = 0x200_0000
+    for bits, cause in ((0x47, 0), (0x07, Cause.LOAD_PAGE)):
+        machine.bus.write(mtimecmp, 8, bits)
+        h.pc = BASE
+        run.run(1)
+        assert h.csr.value[MCAUSE] == cause
+        assert machine.bus.read(mtimecmp, 8) == bits
+        h.mstatus = MPRV | S << MPP_SHIFT
+        h.context_changed()
 
 
 def test_m_mode_accesses_as_s(engine: str) -> None:

@@ -60,3 +60,45 @@ def test_more_than_there_is(box: Box) -> None:
 def test_nothing_is_not_an_allocation(box: Box) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         box.hc.memory.alloc(0)
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 1514, 4096, 65536, 65561])
+def test_a_buffer_costs_what_it_takes(box: Box, size: int) -> None:
+    before = box.hc.memory.free_bytes
+    buffer = box.hc.memory.alloc(size)
+    assert buffer.cost_bytes == before - box.hc.memory.free_bytes
+    assert size <= buffer.cost_bytes <= max(256, 2 * size)
+
+
+def test_who_waits_for_memory_is_told_once(box: Box) -> None:
+    memory = box.hc.memory
+    held = [memory.alloc(5000), memory.alloc(5000), memory.alloc(5000)]
+    told = []
+    memory.when_freed(lambda: told.append(memory.free_bytes))
+    memory.when_freed(lambda: told.append(memory.free_bytes))
+    box.run()
+    assert not told
+    before = memory.free_bytes
+    held.pop()
+    box.run()
+    assert len(told) == 2, "both, and only once what was freed counts as free"
+    assert min(told) > before
+    held.pop()
+    box.run()
+    assert len(told) == 2
+
+
+def test_who_waits_may_ask_again(box: Box) -> None:
+    memory = box.hc.memory
+    held = [memory.alloc(5000), memory.alloc(5000)]
+    told = []
+
+    def again() -> None:
+        told.append(1)
+        memory.when_freed(again)
+
+    memory.when_freed(again)
+    while held:
+        held.pop()
+        box.run()
+    assert len(told) == 2

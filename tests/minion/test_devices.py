@@ -106,6 +106,30 @@ def test_plic_claims_once_until_completed(plic: Plic) -> None:
     assert not lines.mip, "gone before it was claimed"
 
 
+def test_plic_as_qemus(plic: Plic) -> None:
+    """A source that is up when it is completed waits for the next event."""
+    lines = plic._lines
+    plic.as_qemu(5)
+    plic.drive(5, True)
+    assert plic.read(CLAIM, 4) == 5
+    plic.write(CLAIM, 4, 5)
+    assert not lines.mip, "the level is up, and nothing has happened"
+    plic.drive(5, True)
+    assert plic.read(CLAIM, 4) == 5
+    plic.drive(5, True)
+    assert not lines.mip, "held back while it is served"
+    plic.write(CLAIM, 4, 5)
+    assert plic.read(CLAIM, 4) == 5
+    plic.drive(5, True)
+    plic.drive(5, False)
+    plic.write(CLAIM, 4, 5)
+    assert not lines.mip, "gone before it was completed"
+    plic.drive(3, True)
+    assert plic.read(CLAIM, 4) == 3
+    plic.write(CLAIM, 4, 3)
+    assert plic.read(CLAIM, 4) == 3, "the others are looked at again"
+
+
 def test_plic_order(plic: Plic) -> None:
     for source in (40, 5, 3):
         plic.drive(source, True)
@@ -177,7 +201,7 @@ def test_16550() -> None:
     assert port.read(uart.IIR_FCR, 1) == 0x04
     assert port.read(uart.LSR, 1) == 0x61
     assert [port.read(uart.RBR_THR, 1) for _ in range(3)] == [0x78, 0x79, 0]
-    assert levels == [True, False]
+    assert levels == [True, True, False], "told again while there is more"
     assert port.read(uart.IIR_FCR, 1) == 0x01
     port.write(uart.IER, 1, uart.IER_TX)
     assert levels[-1] is True

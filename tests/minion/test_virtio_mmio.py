@@ -32,12 +32,18 @@ def driver() -> Driver:
 
 
 def test_identity(driver: Driver) -> None:
-    assert [driver.get(n) for n in (0, 4, 8)] == [0x74726976, 2, 1]
+    assert [driver.get(n) for n in (0, 4, 8, 12)] == [0x74726976, 2, 1, 0x554D4551]
     assert driver.bench.read(SLOT + 0x1000 + 8, 4) == 4, "slot 1: entropy"
     assert driver.bench.read(SLOT + 0x7000, 4) == 0x74726976
     assert driver.bench.read(SLOT + 0x7000 + 8, 4) == 0, "slot 7: nothing"
     assert driver.get(0x0B0) == driver.get(0x0B4) == 0xFFFF_FFFF
     assert driver.get(0x0FC) == 0
+
+
+def test_drivers_that_do_not_accept_version_1(driver: Driver) -> None:
+    """Served where nothing on the queues depends on it: not a NIC, whose headers do."""
+    assert not driver.negotiate(0)
+    assert Driver(driver.bench, 1).negotiate(0), "entropy"
 
 
 def test_configuration_space(driver: Driver) -> None:

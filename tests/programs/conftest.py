@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fixtures import files, plain_user, server, user_world, world
+from fixtures import files, line, plain_user, server, user_world, world
 
-__all__ = ["files", "plain_user", "server", "user_world", "world"]
+__all__ = ["files", "line", "plain_user", "server", "user_world", "world"]

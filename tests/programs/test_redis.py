@@ -17,16 +17,16 @@ def start(world: World, *where: str, port: int) -> Program:
     return server
 
 
-@pytest.mark.parametrize("copy", ["dma", "serial"])
-def test_server_and_client_on_one_minion(world: World, copy: str) -> None:
-    world.up("m", "--copy", copy)
+@pytest.mark.lines
+def test_server_and_client_on_one_minion(world: World) -> None:
+    world.up("m")
     on = (MINION, "run", "--on", "m", "--")
     server = start(world, *on, port=6379)
     cli = (*on, "redis-cli")
     assert world.run(*cli, "set", "key", "value").ok().out == "OK\n"
     assert world.run(*cli, "get", "key").ok().out == "value\n"
     assert world.run(*cli, "-2", "hello", "9").out.startswith("NOPROTO")
-    requests = "20000" if copy == "dma" else "2000"
+    requests = "20000" if world.line == "dma" else "2000"
     bench = world.run(
         *on, "redis-benchmark", "-n", requests, "-c", "50", "-t", "set,get", "-P", "4", "--csv"
     )
@@ -57,6 +57,7 @@ def test_the_client_towards_the_host(world: World) -> None:
     assert "MSET" in bench.out
 
 
+@pytest.mark.lines
 def test_publish_and_subscribe(world: World) -> None:
     """A connection that only listens, for as long as it lives."""
     world.up("m")

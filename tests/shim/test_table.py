@@ -25,7 +25,7 @@ def symbols(path: Path | str, *options: str) -> set[str]:
 
 
 def test_exports_are_the_table(library: Path) -> None:
-    table = [*names("CALL", 1), *names("ALIAS", 1), *names("CHECKED", 1)]
+    table = [*names("CALL", 1), *names("ALIAS", 1), *names("CHECKED", 1), *names("VARIADIC", 1)]
     assert len(table) == len(set(table))
     assert symbols(library, "--defined-only") == set(table)
     assert not set(table) & set(names("LEFT", 0))
@@ -34,7 +34,7 @@ def test_exports_are_the_table(library: Path) -> None:
 def test_libc_has_all_of_them(library: Path) -> None:
     done = subprocess.run(["ldd", str(library)], capture_output=True, text=True, check=True)
     path = next(line.split()[2] for line in done.stdout.splitlines() if "libc.so" in line)
-    wanted = [*names("CALL", 1), *names("ALIAS", 1), *names("CHECKED", 1)]
+    wanted = [*names("CALL", 1), *names("ALIAS", 1), *names("CHECKED", 1), *names("VARIADIC", 1)]
     assert set(wanted) <= symbols(path, "--defined-only")
 
 

@@ -79,15 +79,16 @@ class App:
 
 def write(net: Netstack, sock: StreamSocket, data: bytes) -> int:
     """As much of data as there is memory and send buffer for."""
-    count = min(len(data), sock.send_space, net.hyper.memory.free_bytes // 2)
-    if count <= 0:
-        return 0
-    buffer = net.hyper.memory.alloc(count)
-    if buffer is None:
-        return 0
-    buffer.view[:] = data[:count]
-    sock.write(buffer, 0, count)
-    return count
+    done = 0
+    while done < len(data):
+        count = min(len(data) - done, sock.send_space, net.hyper.memory.free_bytes // 2)
+        buffer = net.hyper.memory.alloc(count) if count > 0 else None
+        if buffer is None:
+            break
+        buffer.view[:] = data[done : done + count]
+        sock.write(buffer, 0, count)
+        done += count
+    return done
 
 
 def read(sock: StreamSocket, limit: int = 1 << 30) -> bytes:

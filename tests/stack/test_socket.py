@@ -421,6 +421,7 @@ def test_a_loopback_reader_that_is_slow() -> None:
     with lab(Config(rcvbuf_bytes=16_384, sndbuf_bytes=16_384)) as t:
         listener = listening(t.net, (0, 80))
         near = StreamSocket(t.net, App())
+        near.configure("nodelay", 1)
         near.connect((LOCALHOST, 80))
         t.world.work()
         far = listener.accept(lambda _s: App(0))

@@ -9,6 +9,8 @@ from script import Script
 
 from hypercalls.api import Buffer, Copy
 from hypercalls.common.pieces import PIECE_BYTES
+from minion.line.link import Link
+from minion.sysproxy.messages import MORE, Note
 from minion.sysproxy.serial_copy import SerialCopy
 from minion.sysproxy.session import Session
 from minion.sysproxy.work import SessionWork
@@ -53,8 +55,8 @@ class Program(Script):
     def sent(self) -> list[int]:
         """The lengths of the segments that have left; they are acknowledged."""
         out: list[int] = []
-        while found := self.drain():
-            out += [len(s.data) for s in found if s.data]
+        while found := [s for s in self.drain() if s.data]:
+            out += [len(s.data) for s in found]
             self.acked = max(s.seq + len(s.data) for s in found)
             self.inject("A", 1, self.acked)
         return out
@@ -146,17 +148,45 @@ def test_msg_more_at_the_edge_of_a_buffer(program: Program) -> None:
 # -- over the line
 
 
+class Never:
+    """A timer of a line that nobody waits for."""
+
+    def cancel(self) -> None: ...
+
+
 def test_serial_frames_are_not_ends() -> None:
-    copy = SerialCopy(lambda _message: None)
+    link = Link(1, lambda _bytes: None, lambda _message: None, lambda: None, lambda: 0,
+                lambda _when, _function: Never())  # fmt: skip
+    copy = SerialCopy(link)
     program = Program(copy)
-    for more in (1, 1, 0):
-        assert copy.input(6, CHAN, more, bytes(4096))
+    for more in (MORE, MORE, 0):
+        assert copy.input(Note.COPYIN, CHAN, more, bytes(4096))
         program.world.work()
     assert program.sent() == whole_and_tail(3 * 4096)
-    assert copy.input(6, CHAN, 1, bytes(100))  # credit has run out: a short frame, and no end
+    # credit has run out: a short frame, and no end
+    assert copy.input(Note.COPYIN, CHAN, MORE, bytes(100))
     program.world.work()
     assert program.sent() == []
-    assert copy.input(6, CHAN, 0, bytes(100))
+    assert copy.input(Note.COPYIN, CHAN, 0, bytes(100))
     program.world.work()
     assert program.sent() == [200]
     program.close()
+
+
+def test_uncorking_is_no_end_of_what_is_still_to_come(program: Program) -> None:
+    """--copy serial: the request may pass what had no credit yet."""
+    program.sock.configure("cork", 1)
+    write(program, bytes(PIECE_BYTES))
+    program.sock.configure("cork", 0)
+    program.sock.push()
+    assert program.sent() == [MSS] * (PIECE_BYTES // MSS)
+    write(program, bytes(100))
+    assert program.sent() == [PIECE_BYTES % MSS + 100]
+
+
+def test_uncorking_ends_msg_more(program: Program) -> None:
+    program.session.more(100)
+    write(program, bytes(100))
+    assert program.sent() == []
+    program.sock.push()
+    assert program.sent() == [100]

@@ -605,3 +605,50 @@ def test_timing_out_tells_the_owner() -> None:
         assert t.app.error == ETIMEDOUT
         assert t.gone
         assert len(t.net.callouts) == 0
+
+
+# -- an interface that is full
+
+
+def fill(t: Script, full: bool) -> None:
+    t.net.ethernet[0]._filled(full)
+    t.world.work()
+
+
+def test_fins_wait_for_a_full_interface_and_acknowledgements_do_not() -> None:
+    """10,000 closes at once: what is not sent yet is not lost either, and no timer says so."""
+    with script() as t:
+        socks = []
+        numbers = []
+        for n in range(20):
+            t.peer_port = 50_000 + n
+            socks.append(t.accept())
+            numbers.append(t.iss)
+        fill(t, True)
+        for sock in socks:
+            sock.close()
+        t.world.work()
+        t.run_ms(10_000)
+        t.expect_nothing()
+        t.peer_port, t.iss = 50_003, numbers[3]
+        t.inject("FA", 1, 1)
+        t.expect("A", ack=2)
+        fill(t, False)
+        sent = t.drain()
+        assert [s.peer_port for s in sent] == [50_000 + n for n in range(20)]
+        assert {s.flags for s in sent} <= {"FA", "FPA"}
+        assert t.net.tcp.output.counters["retransmitted"] == 0
+
+
+def test_data_waits_for_a_full_interface() -> None:
+    with script() as t:
+        t.connect()
+        fill(t, True)
+        t.write(b"patience")
+        t.run_ms(5000)
+        t.expect_nothing()
+        fill(t, False)
+        t.expect("AP", data=b"patience")
+        t.inject("A", 1, 9)
+        t.run_ms(5000)
+        t.expect_nothing()

@@ -134,7 +134,7 @@ def test_rfc6928_initial_window_is_ten_segments() -> None:
 
 
 def test_rfc5681_slow_start_doubles_the_window() -> None:
-    with script() as t:
+    with script(Config(sndbuf_first_bytes=1 << 20)) as t:
         t.connect(scale=7)
         t.write(bytes(500_000))
         sent = [len(t.drain())]
@@ -555,7 +555,7 @@ def established(t: Script, segments: int) -> None:
 
 def test_after_a_timeout_one_acknowledgement_undoes_no_cut() -> None:
     """Slow start ends at ssthresh: the half of the 80 that were under way, and one, leave."""
-    with script() as t:
+    with script(Config(sndbuf_first_bytes=1 << 20)) as t:
         established(t, 80)
         t.world.run_until(lambda: bool(t.wire.frames))
         assert sizes(t) == [(1, MSS)]

@@ -106,7 +106,7 @@ def test_more_to_come_holds_with_nodelay_too() -> None:
         option(t, c.TCP_NODELAY, 1)
         write_more(t, b"part")
         assert lengths(t) == []
-        t.sock.push()
+        t.sock.push_within(0)
         t.world.work()
         assert lengths(t) == [4]
 

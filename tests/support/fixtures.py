@@ -14,7 +14,7 @@ import pytest
 from servers import FileServer, make_file
 from world import User, World
 
-__all__ = ["files", "plain_user", "server", "user_world", "world"]
+__all__ = ["files", "line", "plain_user", "server", "user_world", "world"]
 
 
 _users = count()
@@ -22,8 +22,14 @@ _users = count()
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
-    made = World()
+def line(request: pytest.FixtureRequest) -> str:
+    """Of world.LINES: parametrised by the mark `lines`, or what --line says."""
+    return getattr(request, "param", None) or request.config.getoption("--line") or "dma"
+
+
+@pytest.fixture
+def world(line: str) -> Iterator[World]:
+    made = World(line=line)
     try:
         yield made
     finally:
@@ -65,9 +71,9 @@ def plain_user() -> Iterator[User | None]:
 
 
 @pytest.fixture
-def user_world(plain_user: User | None) -> Iterator[World]:
+def user_world(plain_user: User | None, line: str) -> Iterator[World]:
     """A world whose programs run without privileges."""
-    made = World(plain_user)
+    made = World(plain_user, line)
     try:
         yield made
     finally:

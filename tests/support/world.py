@@ -29,6 +29,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LIMIT_S = 60.0
 SOON_S = 5.0
 """The documents say 2 seconds; a loaded machine may take longer to say so."""
+LINES: dict[str, tuple[str, ...]] = {
+    "dma": (),
+    "serial": ("--copy", "serial"),
+    "bad": ("--copy", "serial", "--noise", "1e-5", "--seed", "1"),
+    "noisy": ("--copy", "serial", "--baud", "3000000", "--noise", "1e-5", "--seed", "1"),
+}
+"""How payload reaches a minion.  bad: noise, but no rate; noisy: both (a USB UART: 300 kB/s)."""
 HOST = "10.0.2.2"
 """The host's loopback, seen from a minion on netdev user."""
 
@@ -200,8 +207,10 @@ class Program:
 
 
 class World:
-    def __init__(self, user: User | None = None) -> None:
+    def __init__(self, user: User | None = None, line: str = "dma") -> None:
+        """line: of LINES, for every minion that is started without a word about copies."""
         self.user = user
+        self.line = line
         self.runtime = Path(tempfile.mkdtemp(prefix="m", dir="/tmp"))  # short: it is in names
         self.files = Path(tempfile.mkdtemp(prefix="f", dir="/tmp"))
         self.programs: list[Program] = []
@@ -226,6 +235,22 @@ class World:
             env.pop(name.upper(), None)
         return env | dict(extra or {})
 
+    @property
+    def big(self) -> str:
+        """A file that takes a while and not minutes."""
+        return "1M" if self.line == "noisy" else "20M"
+
+    def _with_line(self, argv: tuple[str | Path, ...]) -> list[str | Path]:
+        own = argv[2 : argv.index("--") if "--" in argv else len(argv)]
+        if (
+            argv[:1] != (MINION,)
+            or argv[1:2] not in (("run",), ("up",), ("app",))
+            or "--on" in own
+            or "--copy" in own
+        ):
+            return list(argv)
+        return [*argv[:2], *LINES[self.line], *argv[2:]]
+
     def start(
         self, *argv: str | Path, env: Mapping[str, str] | None = None, stdin: bool = False
     ) -> Program:
@@ -235,7 +260,7 @@ class World:
             who = {"user": self.user.uid, "group": self.user.gid, "extra_groups": []}
         program = Program(
             subprocess.Popen(
-                [self.command if arg == MINION else str(arg) for arg in argv],
+                [self.command if arg == MINION else str(arg) for arg in self._with_line(argv)],
                 env=self.env(env),
                 cwd=self.files,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,

@@ -48,6 +48,8 @@ class State(Address):
     ram: int
     ram_base: int
     ram_bytes: int
+    csrs: Address
+    csr_masks: Address
     watched: Address
     granules: Address
     pte_bytes: int
@@ -66,7 +68,7 @@ class Ffi:
     @overload
     def new(self, declaration: Literal["unsigned char[]"], initial: bytes) -> Address: ...
     @overload
-    def new(self, declaration: Literal["struct block *[]"], initial: int) -> Entries: ...
+    def new(self, declaration: Literal["struct entry[]"], initial: int) -> Entries: ...
     @overload
     def new(self, declaration: Literal["struct hart *"]) -> State: ...
     def cast(self, declaration: str, value: Address | int) -> Address: ...

@@ -15,17 +15,23 @@ uint64_t loose(const struct hart *h)
     return 2 + 2 * (uint64_t)(h->code - h->regimes);
 }
 
-static inline uint64_t slot(const struct table *table, uint64_t pc, uint64_t where)
+static inline uint64_t hashed(uint64_t pc, uint64_t where)
 {
-    return (pc >> 1 ^ pc >> 13 ^ where >> 12 ^ where >> 23) & table->mask;
+    return pc * UINT64_C(0x9e3779b97f4a7c15) ^ where * UINT64_C(0xc2b2ae3d27d4eb4f);
 }
 
-static struct block **entry(const struct table *table, uint64_t pc, uint64_t where)
+static inline struct entry *probed(const struct table *table, uint64_t hash, uint64_t probe)
 {
-    uint64_t at = slot(table, pc, where);
-    for (int probe = 0; probe < PROBES; probe++) {
-        struct block **place = &table->entries[(at + (uint64_t)probe) & table->mask];
-        if (*place && (*place)->pc == pc && (*place)->where == where)
+    return &table->entries[((hash >> 32) + probe) & table->mask];
+}
+
+static struct entry *entry(const struct table *table, uint64_t pc, uint64_t where)
+{
+    uint64_t hash = hashed(pc, where);
+    for (uint64_t probe = 0; probe < PROBES; probe++) {
+        struct entry *place = probed(table, hash, probe);
+        if (place->hash == hash && place->block && place->block->pc == pc
+            && place->block->where == where)
             return place;
     }
     return NULL;
@@ -33,13 +39,13 @@ static struct block **entry(const struct table *table, uint64_t pc, uint64_t whe
 
 static bool insert(struct table *table, struct block *block)
 {
-    struct block **place = entry(table, block->pc, block->where);
-    uint64_t at = slot(table, block->pc, block->where);
-    for (int probe = 0; !place && probe < PROBES; probe++)
-        if (!table->entries[(at + (uint64_t)probe) & table->mask])
-            place = &table->entries[(at + (uint64_t)probe) & table->mask];
+    uint64_t hash = hashed(block->pc, block->where);
+    struct entry *place = entry(table, block->pc, block->where);
+    for (uint64_t probe = 0; !place && probe < PROBES; probe++)
+        if (!probed(table, hash, probe)->block)
+            place = probed(table, hash, probe);
     if (place)
-        *place = block;
+        *place = (struct entry){hash, block};
     return place != NULL;
 }
 
@@ -52,11 +58,11 @@ int put(struct hart *h, struct block *block)
 }
 
 /* Larger entries for the table, all of them NULL.  0 if they are not large enough. */
-int grow(struct hart *h, struct block **entries, uint64_t mask)
+int grow(struct hart *h, struct entry *entries, uint64_t mask)
 {
     struct table larger = {mask, entries};
     for (uint64_t at = 0; h->table.entries && at <= h->table.mask; at++)
-        if (h->table.entries[at] && !insert(&larger, h->table.entries[at]))
+        if (h->table.entries[at].block && !insert(&larger, h->table.entries[at].block))
             return 0;
     h->table = larger;
     return 1;
@@ -72,9 +78,9 @@ void doubt(struct hart *h)
 /* A block is not to be executed again; after all such ones, doubt(). */
 void withdraw(struct hart *h, struct block *block)
 {
-    struct block **place = entry(&h->table, block->pc, block->where);
-    if (place && *place == block)
-        *place = NULL;
+    struct entry *place = entry(&h->table, block->pc, block->where);
+    if (place && place->block == block)
+        place->block = NULL;
 }
 
 void empty(struct hart *h)
@@ -107,10 +113,10 @@ static __attribute__((noinline)) struct block *follow(
         return link->block;
     }
     const char *at = fetchable(h, pc);
-    struct block **place = entry(&h->table, pc, (at ? (uintptr_t)at : loose(h)) + h->fp);
+    struct entry *place = entry(&h->table, pc, (at ? (uintptr_t)at : loose(h)) + h->fp);
     if (!place)
         return NULL;
-    struct block *block = *place;
+    struct block *block = place->block;
     if (!at) {
         if (block->epoch != h->epoch)
             return NULL;

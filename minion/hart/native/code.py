@@ -6,15 +6,18 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from minion.hart.blocks import NOWHERE, Blocks, Held
+from minion.hart.csr import NUMBERS
 from minion.hart.decode import Decoded
 from minion.hart.interpreter import Block
 from minion.hart.native._core import ffi, lib
+from minion.hart.native.memory import address
 from minion.hart.state import Hart
 
 if TYPE_CHECKING:
     from minion.hart.native._core import Address, State
 
 FIRST_ENTRIES: Final = 1 << 12
+MOST_ENTRIES: Final = 1 << 20
 HEAD: Final = Struct("=4Q4q2Q24x64x")
 OP: Final = Struct("=Q4B4x2Q")
 """struct block without its operations, and struct op of core.h."""
@@ -26,7 +29,9 @@ FCSR: Final = (1, 2, 3)
 class Writer:
     """Makes a struct block of a block."""
 
-    def __init__(self, xlen: int) -> None:
+    def __init__(self, xlen: int, csrs: frozenset[int]) -> None:
+        """csrs: the registers whose instructions are C's."""
+        self._csrs = csrs
         table = lib.table64() if xlen == 64 else lib.table32()
         rows = [row.split(":") for row in ffi.string(table).decode().split()]
         self._slots = {mnemonic: (n + lib.FIRST, slots) for n, (mnemonic, slots) in enumerate(rows)}
@@ -44,9 +49,10 @@ class Writer:
 
     def _operation(self, decoded: Decoded, fp: bool) -> bytes:
         mnemonic, operands = decoded.name, decoded.operands
-        if mnemonic not in self._slots or (
-            mnemonic.startswith("csrr") and not (fp and operands[1] in FCSR)
-        ):
+        ours = mnemonic in self._slots
+        if mnemonic.startswith("csrr"):
+            ours = operands[1] in self._csrs or (fp and operands[1] in FCSR)
+        if not ours:
             return OP.pack(lib.PLAIN_OP, 0, 0, 0, 0, 0, 0)
         number, slots = self._slots[mnemonic]
         registers, others = [0, 0, 0, 0], [0, 0]
@@ -67,12 +73,19 @@ class Code:
     def __init__(self, hart: Hart, state: State, blocks: Blocks[Block]) -> None:
         self._hart = hart
         self._state = state
-        self._writer = Writer(hart.isa.xlen)
+        bare = hart.csr.bare()
+        self._writer = Writer(hart.isa.xlen, frozenset(bare))
+        self._masks = memoryview(bytearray(8 * NUMBERS)).cast("Q")
+        for csr, mask in bare.items():
+            self._masks[csr] = mask
+        state.csrs = ffi.cast("uint64_t *", address(hart.csr.value))
+        state.csr_masks = ffi.cast("uint64_t *", address(self._masks))
         self._breakpoints = hart.breakpoints
         self._known: dict[int, tuple[Block, Address]] = {}
         self._numbers: dict[tuple[int, int], int] = {}
         self._next = 0
-        self._grow(FIRST_ENTRIES)
+        self._entries = ffi.new("struct entry[]", FIRST_ENTRIES)
+        lib.grow(state, self._entries, FIRST_ENTRIES - 1)
         blocks.on_drop.append(self._dropped)
         blocks.on_doubt.append(lambda: lib.doubt(state))
         hart.mmu.on_flush.append(self._flushed)
@@ -86,29 +99,32 @@ class Code:
         where = lib.loose(s) if held.paddr == NOWHERE else self._pointer(held.paddr)
         place = block.straight.pc, where + fp
         number = self._numbers.get(place)
-        if number is None or self._known[number][0] is not block:
-            if number is not None:  # another one leaves, to which links may lead
-                del self._known[number]
-                lib.doubt(s)
+        if number is not None and self._known[number][0] is not block:
+            self._remove(place)  # another one, to which links may lead
+            lib.doubt(s)
+            number = None
+        if number is None:
             number = self._numbers[place] = self._next
             self._next += 1
             second = 0 if held.second == NOWHERE else self._pointer(held.second)
             code = self._writer.block(block, place[1], second, number, held.data, fp)
             self._known[number] = block, code
         made = ffi.cast("struct block *", self._known[number][1])
-        while not lib.put(s, made):
-            self._grow(4 * len(self._entries))
+        if not lib.put(s, made) and not (self._grow() and lib.put(s, made)):
+            self._empty()  # code that is made for it could fill a few places of any table
 
     def _pointer(self, paddr: int) -> int:
         return self._state.ram + paddr - self._state.ram_base
 
-    def _grow(self, entries: int) -> None:
-        while True:
-            made = ffi.new("struct block *[]", entries)
+    def _grow(self) -> bool:
+        entries = len(self._entries)
+        while entries < MOST_ENTRIES:
+            entries *= 4
+            made = ffi.new("struct entry[]", entries)
             if lib.grow(self._state, made, entries - 1):
                 self._entries = made
-                return
-            entries *= 4
+                return True
+        return False
 
     def _dropped(self, blocks: list[Held[Block]] | None) -> None:
         """They are not to be executed again."""
@@ -117,12 +133,15 @@ class Code:
             return
         for held in blocks:
             for fp in (0, 1):
-                number = self._numbers.get((held.block.straight.pc, self._pointer(held.paddr) + fp))
+                place = held.block.straight.pc, self._pointer(held.paddr) + fp
+                number = self._numbers.get(place)
                 if number is not None and self._known[number][0] is held.block:
-                    lib.withdraw(self._state, ffi.cast("struct block *", self._known[number][1]))
-                    del self._known[number]
-                    del self._numbers[held.block.straight.pc, self._pointer(held.paddr) + fp]
+                    self._remove(place)
         lib.doubt(self._state)
+
+    def _remove(self, place: tuple[int, int]) -> None:
+        _, code = self._known.pop(self._numbers.pop(place))
+        lib.withdraw(self._state, ffi.cast("struct block *", code))
 
     def _empty(self) -> None:
         self._known.clear()

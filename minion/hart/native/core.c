@@ -43,13 +43,20 @@ static inline i128 floor_remainder(i128 a, i128 b)
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
-/* An access to fflags, frm or fcsr while there is floating point; false for any other CSR. */
+/* A CSR instruction that code.py has left to us: of fflags, frm or fcsr while there is floating
+ * point, or of a register that is no more than its bits.  False if it traps. */
 static inline bool exchange(
     struct hart *h, uint64_t csr, uint64_t clear, uint64_t bits, uint64_t writes, uint64_t *old)
 {
+    if (csr > 3) {
+        if ((uint64_t)h->code->priv < (csr >> 8 & 3) || (writes && csr >> 10 == 3))
+            return false;
+        uint64_t value = *old = h->csrs[csr], writable = h->csr_masks[csr];
+        if (writes)
+            h->csrs[csr] = (value & ~writable) | (((value & ~clear) | bits) & writable);
+        return true;
+    }
     unsigned int shift = csr == 2 ? 5 : 0, mask = csr == 1 ? 31 : csr == 2 ? 7 : 255;
-    if (csr < 1 || csr > 3)
-        return false;
     unsigned int fcsr = h->frm << 5 | h->fflags;
     *old = fcsr >> shift & mask;
     if (writes) {
@@ -61,23 +68,25 @@ static inline bool exchange(
     return true;
 }
 
-#define READABLE(pointer, bits, where) \
+/* Where an access goes, by the table `pages`, or as `otherwise` says. */
+#define AT(pointer, bits, where, pages, otherwise) \
     char *pointer; \
     do { \
         uint64_t at_ = (where); \
-        pointer = readable(h, at_, (bits) / 8); \
-        if (__builtin_expect(!pointer, 0)) \
-            goto plain; \
+        const struct page *page_ = &h->pages[(at_ >> 12) % PAGES]; \
+        if (__builtin_expect(found(page_->number, at_, h->data_tag, (bits) / 8), 1)) { \
+            pointer = (char *)(uintptr_t)(page_->ram + at_); \
+        } else { \
+            pointer = otherwise; \
+            if (!pointer) \
+                goto plain; \
+        } \
     } while (0)
 
+#define READABLE(pointer, bits, where) \
+    AT(pointer, bits, where, reads, fill(h, at_, (bits) / 8, TO_LOAD))
 #define WRITABLE(pointer, bits, where) \
-    char *pointer; \
-    do { \
-        uint64_t at_ = (where); \
-        pointer = writable(h, at_, (bits) / 8); \
-        if (__builtin_expect(!pointer, 0)) \
-            goto plain; \
-    } while (0)
+    AT(pointer, bits, where, writes, beside(h, at_, (bits) / 8))
 
 #define ALIGNED(bits, where) \
     do { if ((where) & ((bits) / 8 - 1)) goto plain; } while (0)

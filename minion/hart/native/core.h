@@ -37,9 +37,13 @@ struct block {
 };
 
 /* All blocks, by pc and place: open addressing. */
+struct entry {
+    uint64_t hash;
+    struct block *block;
+};
 struct table {
     uint64_t mask;  /* Number of entries, less one. */
-    struct block **entries;
+    struct entry *entries;
 };
 
 /* A page of RAM that may be accessed; in its place by the low bits of its number. */
@@ -104,6 +108,8 @@ struct hart {
     uint64_t ram;       /* Where it is. */
     uint64_t ram_base;
     uint64_t ram_bytes;
+    uint64_t *csrs;       /* The values of CSRs, and what of them can be written, by number. */
+    uint64_t *csr_masks;
     unsigned char *watched;  /* By page of RAM: UNWATCHED, DECODED or WATCHED. */
     uint64_t *granules;      /* By page of RAM: four words, as in struct beside. */
     int pte_bytes;
@@ -138,7 +144,7 @@ const char *table32(void);
 
 uint64_t loose(const struct hart *h);
 int put(struct hart *h, struct block *block);
-int grow(struct hart *h, struct block **entries, uint64_t mask);
+int grow(struct hart *h, struct entry *entries, uint64_t mask);
 void withdraw(struct hart *h, struct block *block);
 void empty(struct hart *h);
 void doubt(struct hart *h);

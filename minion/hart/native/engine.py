@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from minion.hart.interpreter import Block, Interpreter, supervise
 from minion.hart.native._core import ffi, lib
@@ -19,9 +19,6 @@ from minion.hart.native.code import Code
 from minion.hart.native.memory import Memory
 from minion.hart.state import Hart, Stop
 from minion.hart.trap import Trap
-
-if TYPE_CHECKING:
-    pass
 
 SLICE: Final = 1 << 16
 """Instructions between looks at what another thread may have changed."""

@@ -10,7 +10,7 @@
  * page that is in `fetches`.  So dropping one from there, for whatever reason, ends the epoch.
  */
 
-enum { LOAD, STORE, FETCH };  /* Access of fields.py. */
+enum { TO_LOAD, TO_STORE, TO_FETCH };  /* Access of fields.py. */
 enum { V = 1, R = 2, W = 4, X = 8, U = 16, A = 64, D = 128 };
 enum { USER, SUPERVISOR, MACHINE = 3, PMP_LOCK = 0x80, TAG_SHIFT = 52, TAGS = 4095 };
 static const uint64_t NOWHERE = ~UINT64_C(0);  /* No page has this number: no regime has its tag. */
@@ -112,7 +112,7 @@ void flush_page(struct hart *h, uint64_t addr)
         struct page *page = &pages[n][number % PAGES];
         if (untagged(page->number) == number) {
             page->number = NOWHERE;
-            if (n == FETCH)
+            if (n == TO_FETCH)
                 new_epochs(h);
         }
     }
@@ -160,11 +160,11 @@ static bool permitted(const struct hart *h, uint64_t paddr, uint64_t size, int a
 
 static bool leaf_permits(const struct regime *r, uint64_t pte, int access)
 {
-    if (pte & U ? r->priv == SUPERVISOR && (access == FETCH || !r->sum) : r->priv == USER)
+    if (pte & U ? r->priv == SUPERVISOR && (access == TO_FETCH || !r->sum) : r->priv == USER)
         return false;
-    if (access == LOAD)
+    if (access == TO_LOAD)
         return pte & R || (r->mxr && pte & X);
-    return pte & (access == STORE ? W : X);
+    return pte & (access == TO_STORE ? W : X);
 }
 
 /* As Walker.translate, where that raises nothing: A and D are set. */
@@ -185,7 +185,7 @@ static bool walk(
         uint64_t index = addr >> low & ((UINT64_C(1) << h->vpn_bits) - 1);
         uint64_t place = table + index * (uint64_t)h->pte_bytes;
         char *at = physical(h, place, (uint64_t)h->pte_bytes);
-        if (!at || !permitted(h, place, (uint64_t)h->pte_bytes, LOAD, SUPERVISOR))
+        if (!at || !permitted(h, place, (uint64_t)h->pte_bytes, TO_LOAD, SUPERVISOR))
             return false;
         memcpy(&pte, at, (size_t)h->pte_bytes);
         if (!(pte & V) || (pte & (R | W)) == W || pte >> (10 + h->ppn_bits))
@@ -199,9 +199,9 @@ static bool walk(
         }
         if (base & inside & ~UINT64_C(0xfff) || !leaf_permits(r, pte, access))
             return false;
-        uint64_t touched = pte | A | (access == STORE ? D : 0);
+        uint64_t touched = pte | A | (access == TO_STORE ? D : 0);
         if (touched != pte) {
-            if (!permitted(h, place, (uint64_t)h->pte_bytes, STORE, SUPERVISOR))
+            if (!permitted(h, place, (uint64_t)h->pte_bytes, TO_STORE, SUPERVISOR))
                 return false;
             memcpy(at, &touched, (size_t)h->pte_bytes);
         }
@@ -219,9 +219,9 @@ static uint64_t granule(const uint64_t *code, uint64_t addr)
 }
 
 /* A page that was not there is entered.  Where the access goes; NULL: it is the caller's. */
-static __attribute__((noinline)) char *fill(struct hart *h, uint64_t addr, unsigned size, int access)
+static __attribute__((noinline, cold)) char *fill(struct hart *h, uint64_t addr, unsigned size, int access)
 {
-    struct regime *r = access == FETCH ? h->code : h->data;
+    struct regime *r = access == TO_FETCH ? h->code : h->data;
     uint64_t paddr, number = addr >> 12;
     if ((addr & 0xfff) > 0x1000 - size || !walk(h, r, addr, access, &paddr))
         return NULL;
@@ -230,7 +230,7 @@ static __attribute__((noinline)) char *fill(struct hart *h, uint64_t addr, unsig
         return NULL;
     uint64_t ram = (uintptr_t)page - (addr & ~UINT64_C(0xfff));
     struct page entry = {number ^ r->tag, ram};
-    if (access == STORE) {
+    if (access == TO_STORE) {
         uint64_t at = (paddr - h->ram_base) >> 12;
         if (h->watched[at] == WATCHED)
             return NULL;
@@ -241,7 +241,7 @@ static __attribute__((noinline)) char *fill(struct hart *h, uint64_t addr, unsig
                 return NULL;
         } else
             h->writes[number % PAGES] = entry;
-    } else if (access == FETCH) {
+    } else if (access == TO_FETCH) {
         struct page *place = &h->fetches[number % PAGES];
         if (place->number != NOWHERE)
             for (int n = 0; n < h->regimes_used; n++)
@@ -275,33 +275,15 @@ static inline bool found(uint64_t number, uint64_t addr, uint64_t tag, unsigned 
     return number == (addr >> 12 ^ tag) && (addr & 0xfff) <= 0x1000 - size;
 }
 
-/* Where an access goes; NULL: it is the caller's. */
-static inline char *readable(struct hart *h, uint64_t addr, unsigned size)
-{
-    const struct page *page = &h->reads[(addr >> 12) % PAGES];
-    if (__builtin_expect(found(page->number, addr, h->data_tag, size), 1))
-        return (char *)(uintptr_t)(page->ram + addr);
-    return fill(h, addr, size, LOAD);
-}
-
 /* A store beside code, or to a page that was not there. */
-static __attribute__((noinline)) char *otherwise_writable(
-    struct hart *h, uint64_t addr, unsigned size)
+static __attribute__((noinline, cold)) char *beside(struct hart *h, uint64_t addr, unsigned size)
 {
     const struct beside *page = &h->besides[(addr >> 12) % BESIDES];
     if (!found(page->number, addr, h->data_tag, size))
-        return fill(h, addr, size, STORE);
+        return fill(h, addr, size, TO_STORE);
     if (granule(page->code, addr) | granule(page->code, addr + size - 1))
         return NULL;
     return (char *)(uintptr_t)(page->ram + addr);
-}
-
-static inline char *writable(struct hart *h, uint64_t addr, unsigned size)
-{
-    const struct page *page = &h->writes[(addr >> 12) % PAGES];
-    if (__builtin_expect(found(page->number, addr, h->data_tag, size), 1))
-        return (char *)(uintptr_t)(page->ram + addr);
-    return otherwise_writable(h, addr, size);
 }
 
 static inline char *fetchable(struct hart *h, uint64_t pc)
@@ -309,5 +291,5 @@ static inline char *fetchable(struct hart *h, uint64_t pc)
     const struct page *page = &h->fetches[(pc >> 12) % PAGES];
     if (found(page->number, pc, h->code_tag, 2))
         return (char *)(uintptr_t)(page->ram + pc);
-    return fill(h, pc, 2, FETCH);
+    return fill(h, pc, 2, TO_FETCH);
 }

@@ -108,7 +108,7 @@ class Writer(Machine):
                 given = ", ".join(render.value(expression(value_of(v))) for v in arguments)
                 target = self._temporary()
                 self.lines.append(f"EXCHANGE({target}, {given});")
-                return name(target, 0, 255)
+                return name(target, 0, self._mask)
             case str(), _:
                 raise Opaque(function)
         return self._floating([value_of(arg) for arg in arguments if arg is not self])

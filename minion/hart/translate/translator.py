@@ -200,9 +200,12 @@ class Translator:
         try:
             for operation in at:
                 operation()
-        except Trap as trap:
+        except Exception as error:
             done = len(operations) - length_hint(at) - 1
-            self._trapped(trap, block.straight.code[done].raw)
+            if not isinstance(error, Trap):
+                self._sync(*self._parted(block, done, left))
+                raise
+            self._trapped(error, block.straight.code[done].raw)
             return self._parted(block, done, left - LEAVE)
         if self._cut >= 0:
             cut, self._cut = self._cut, -1

@@ -103,6 +103,9 @@ class LinkNet:
         if self._handler is not None and self._queue:
             self._interrupt(self._handler)
 
+    def on_full(self, handler: Callable[[bool], None]) -> None:
+        """What waits for the minion is bounded by its windows."""
+
     def recv(self) -> LinkFrame | None:
         last = self._last
         if last is not None and not last.kept and len(self._pool) < POOL_BUFFERS:

@@ -90,7 +90,7 @@ class TcpRelays:
             raise MemoryError("user: no memory for the gateway")
         self.scratch = scratch
         self.net = net
-        self.work = SessionWork(net.hyper.threads, net.callouts)
+        self.work = SessionWork(net.hyper.threads, net.hyper.memory)
         self.copy = SocketCopy(reactor)
         self.relays: dict[int, Relay] = {}
         self.counters = {"outgoing": 0, "incoming": 0, "refused": 0}

@@ -22,7 +22,9 @@ int main(void)
     int failed = start(2, 1);
     if (failed)
         return failed;
-    print("sectors ");
+    print("vendor ");
+    print_hex(get(0x0c));
+    print(" sectors ");
     print_dec(REG32(base + 0x100));
     print("\r\nread ");
     print_dec(transfer(0, 0, data));

@@ -38,7 +38,11 @@ static void address(int reg, const volatile void *at)
     set(reg + 4, (uint32_t)((uint64_t)(uintptr_t)at >> 32));
 }
 
-/* Finds a device by its number and starts it with VIRTIO_F_VERSION_1 alone; 0 if it is there. */
+#ifndef ACCEPTED
+#define ACCEPTED 1  /* VIRTIO_F_VERSION_1: of the high word of features */
+#endif
+
+/* Finds a device by its number and starts it with these features alone; 0 if it is there. */
 static int start(uint32_t id, int queues)
 {
     for (int slot = 0; slot < 8; slot++)
@@ -56,7 +60,7 @@ static int start(uint32_t id, int queues)
     set(0x70, 0);
     set(0x70, 3);
     set(0x24, 1);
-    set(0x20, 1);
+    set(0x20, ACCEPTED);
     set(0x70, 11);
     if (!(get(0x70) & 8))
         return 4;

@@ -1,0 +1,99 @@
+"""Reading what a program wrote, so that its last byte always stays unread in the kernel.
+
+Theory of operation.  When an AF_UNIX socket is closed with bytes unread, the kernel gives the other
+end ECONNRESET and POLLERR; and that is the only way to have it say so, to stdio and io_uring too.
+So bytes are taken by peeking (SO_PEEK_OFF moves on behind them), and the kernel is left one of
+those that were taken; at first one that was put there before the program had its descriptor.
+Discarding the others costs a call, and is done for several reads at once.  Of a long run, all but
+the last byte is simply read.
+
+Readiness is to be edge triggered: a byte that is held would be told of again and again.
+
+A writer with a small send buffer (SO_SNDBUF) could be held up by the buffer that the byte is in:
+then nothing is left (`hold_nothing`).
+"""
+
+from __future__ import annotations
+
+import socket
+from array import array
+from fcntl import ioctl
+from termios import FIONREAD
+from typing import Final
+
+SO_PEEK_OFF: Final = 42
+"""asm-generic/socket.h; Python does not name it."""
+PEEKS: Final = 8
+"""Reads before what they have taken is discarded."""
+SHORT_BYTES: Final = 4096
+"""Reads of up to this are peeked, and so much may be held: a second copy costs less than a call."""
+SNDBUF_LEAST_BYTES: Final = 1 << 16
+"""A writer is writable while a quarter of its buffer is taken: what is held must stay below."""
+TRASH: Final = memoryview(bytearray(SHORT_BYTES))
+
+
+class Intake:
+    def __init__(self, sock: socket.socket) -> None:
+        """There is one byte in the queue that is not the program's."""
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._held = 1
+        """Bytes that have been taken, and are still in the kernel's queue."""
+        self._peeks = 0
+        self._holds = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= SNDBUF_LEAST_BYTES
+        if self._holds:
+            sock.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, self._held)
+        else:
+            self._discard(self._held)
+
+    def hold_nothing(self) -> None:
+        """From now on, everything is read at once."""
+        if self._holds:
+            self._discard(self._held)
+            self._holds = False
+            self._sock.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, -1)
+
+    def read_into(self, view: memoryview) -> int:
+        """As recv_into of a non-blocking socket."""
+        if not self._holds:
+            return self._sock.recv_into(view)
+        if len(view) > SHORT_BYTES:
+            fresh = self.fresh_bytes
+            if fresh > SHORT_BYTES:
+                return self._read_long(view, fresh)
+        count = self._sock.recv_into(view[:SHORT_BYTES], 0, socket.MSG_PEEK)
+        if count:
+            self._held += count
+            self._peeks += 1
+            if self._peeks >= PEEKS or self._held > SHORT_BYTES:
+                self._discard(self._held - 1)
+        return count
+
+    def _read_long(self, view: memoryview, fresh: int) -> int:
+        self._discard(self._held)
+        if fresh > len(view):
+            return self._sock.recv_into(view)
+        count = self._sock.recv_into(view[: fresh - 1])
+        more = self._sock.recv_into(view[count : count + 1], 0, socket.MSG_PEEK)
+        self._held = more
+        return count + more
+
+    def _discard(self, count: int) -> None:
+        """Let go of bytes that have been taken."""
+        self._held -= count
+        self._peeks = 0
+        while count:
+            count -= self._sock.recv_into(TRASH, min(count, SHORT_BYTES))
+
+    @property
+    def fresh_bytes(self) -> int:
+        """What the program has written and nobody has taken."""
+        found = array("i", [0])
+        ioctl(self._fd, FIONREAD, found, True)
+        return found[0] - self._held
+
+    def give_up(self) -> None:
+        """Read all but one byte, which makes the writer find its descriptor writable."""
+        left = self.fresh_bytes + self._held - 1
+        while left > 0:
+            left -= self._sock.recv_into(TRASH, min(left, SHORT_BYTES))
