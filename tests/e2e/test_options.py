@@ -36,6 +36,9 @@ VALUES: dict[Key, str] = {
 }
 """Options whose values differ; their errnos do not."""
 
+OWED = ("tcp", 12)
+"""TCP_QUICKACK: an even value counts while an acknowledgement is owed; of a FIN, Linux owes one."""
+
 EXCEPT: dict[Key, str] = {
     ("ip", 52): "Linux tells the port here, as long as it is held",
     ("tcp", 26): "reno has nothing to tell",
@@ -93,7 +96,7 @@ def test_options_are_answered_as_the_host_answers(world: World, state: str) -> N
         if key in EXCEPT or (key in left_out and minion[done] != expected):
             continue
         got = minion[done]
-        if key in VALUES:
+        if key in VALUES or (state == "peer_closed" and key == OWED):
             same = without_numbers(got) == without_numbers(expected)
         else:
             same = got == expected
