@@ -15,8 +15,12 @@ class Config:
     """What a connection's send buffer starts with (Linux: 16 kB, and the congestion window)."""
     rcvbuf_first_bytes: int = 64 << 10
     """And its receive buffer: as Linux's first window.  Both double as they are used."""
+    grow_first_bytes: int = 256 << 10
+    """Taken by the reader, or the peer, before they first do: more than a channel holds that
+    nobody reads."""
     connection_min_bytes: int = 8 << 10
-    """Of memory, for each connection and direction, however little there is (Linux: a page)."""
+    """Of memory, for each connection and direction, however little there is (Linux: a page); less
+    when there are so many connections that this would be more than an eighth of it."""
     sndbuf_bytes: int = 1 << 20
     """Send buffer of a stream socket; 16 super-segments keep a TAP busy while ACKs come back."""
     rcvbuf_bytes: int = 1 << 20

@@ -20,6 +20,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--line", choices=("dma", "serial", "bad", "noisy"),
         help="how payload reaches the minions of all tests, where they do not say",
     )  # fmt: skip
+    parser.addoption(
+        "--conversations", type=int, default=0, metavar="N",
+        help="so many new random sequences in test_conversations.py",
+    )  # fmt: skip
+    parser.addoption(
+        "--update-costs", action="store_true",
+        help="write the snapshot of test_python_calls.py anew",
+    )  # fmt: skip
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -238,7 +238,7 @@ class Minion:
         sockets = []
         for number, channel in self.driver.channels.items():
             session = self.server.sessions.get(number)
-            entry: dict[str, object] = {"id": channel.ident, "pid": channel.pid,
+            entry: dict[str, object] = {"id": channel.program.ident, "pid": channel.pid,
                                         "channel": channel.state.name.lower()}  # fmt: skip
             if session is not None:
                 sock = session.sock

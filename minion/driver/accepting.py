@@ -13,6 +13,9 @@ import socket
 from array import array
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from fcntl import ioctl
+from termios import TIOCOUTQ
 
 from minion.driver.channel import Channel
 from minion.sysproxy import messages
@@ -28,6 +31,7 @@ class Accepting:
         self._send = send
         self._told = 0
         """So many the server takes to be on their way."""
+        self._message_bytes = 0
         self._queue: deque[tuple[Channel, bytes]] = deque()
         channel.accept_room = self.room
 
@@ -45,7 +49,7 @@ class Accepting:
         self._settle()
 
     def _pass(self, child: Channel, message: bytes) -> bool:
-        end = child.program_end()
+        end = child.program.sock
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [end.fileno()]))]
         try:
             if self._channel.sock is not None:
@@ -70,12 +74,25 @@ class Accepting:
         self._settle()
 
     def _settle(self) -> None:
-        left = self._channel.unaccepted() + len(self._queue)
+        left = self._lying() + len(self._queue)
         taken = self._told - left
         if taken > self.backlog // 4:
             self._told = left
             self._note(Note.ACCEPT_TAKEN, taken)
         self._channel.watch_accepts(bool(self._queue) or 2 * left > self.backlog)
+
+    def _lying(self) -> int:
+        """Messages in the channel."""
+        sock = self._channel.sock
+        queued = array("i", [0])
+        if sock is not None:
+            with suppress(OSError):
+                ioctl(sock.fileno(), TIOCOUTQ, queued, True)
+        if not queued[0]:
+            self._message_bytes = 0
+        elif not self._message_bytes:
+            self._message_bytes = queued[0]  # one message's: nothing else was there before it
+        return queued[0] // self._message_bytes if self._message_bytes else 0
 
     def drop(self) -> None:
         """The listener is gone; what waited notices at once that nobody is there."""

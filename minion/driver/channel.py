@@ -1,13 +1,6 @@
 """A channel: the AF_UNIX pair behind a proxied descriptor, and what its states look like there.
 
-Theory of operation.  `UNCONNECTED`: the program's end has no other end; the kernel reports it
-writable and hung up, as Linux does for a TCP socket that is not connected.  `CONNECTING`: a pair,
-whose program side was filled, so that the program can neither write nor is told that it could; the
-fill is read back when the connection opens.  `OPEN`: bytes pass.  `LISTENING`: messages with
-descriptors pass.  `BROKEN`: the connection has failed, and what it had received is still on its way
-to the program, which can write no more.  `DEAD`: the connection or the attempt has failed and our
-end is closed, with something the program had written unread where possible, which its kernel
-reports as an error; only its close is waited for.
+What the states look like on the channel is said in state.py.
 
 Closing is noticed as EPOLLHUP, or EPOLLERR if the program left data unread.  A hang-up cannot be
 masked, so a channel that shows one and is not being read is taken out of epoll.  Whether the
@@ -16,24 +9,20 @@ program has closed its descriptor, or only shut it down, is asked of the kernel 
 
 from __future__ import annotations
 
-import errno
 import socket
-from array import array
 from collections.abc import Callable
-from enum import IntEnum
-from fcntl import ioctl
 from select import EPOLLERR, EPOLLET, EPOLLHUP, EPOLLIN, EPOLLOUT
-from termios import TIOCOUTQ
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.intake import Intake
 from minion.driver.liveness import Liveness
+from minion.driver.outlet import NEVER, SNDBUF_BYTES, Outlet
+from minion.driver.program_end import ProgramEnd
 from minion.driver.rendezvous import Rendezvous
+from minion.driver.state import State
 
-FILL = bytes(1 << 16)
-SNDBUF_BYTES = 2 << 20
 HELD = b"\0"
 """What lies in a new channel, so that there is something to be left unread (intake.py)."""
 ACCEPT_MARK = b"\0"
@@ -44,23 +33,14 @@ IN, OUT = int(Ready.IN), int(Ready.OUT)
 READY = [Ready(number) for number in range(8)]
 
 
-class State(IntEnum):
-    UNCONNECTED = 0
-    CONNECTING = 1
-    OPEN = 2
-    LISTENING = 3
-    BROKEN = 4
-    DEAD = 5
-
-
 class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_accept_bytes", "_closed", "_eof", "_epoll", "_fill", "_holders", "_holds", "_intake",
-        "_liveness", "_path", "_program", "_reactor", "_rendezvous", "_reset", "accept_room", "fd",
-        "gone", "ident", "idents", "name", "number", "on_detach", "pid", "registered", "renewed",
-        "report", "sock", "state", "wanted",
+        "_closed", "_eof", "_epoll", "_fill", "_holds", "_intake", "_liveness", "_outlet",
+        "_reactor", "_rendezvous", "_reset", "accept_room", "bound_bytes", "fd", "gone", "number",
+        "on_detach", "pid", "program", "registered", "renewed", "report", "send_bytes", "sock",
+        "state", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -73,26 +53,22 @@ class Channel:
         """
         self.number = number
         self.pid = pid
-        self._path = control_path
         self._reactor = reactor
         self._liveness = liveness
         self._rendezvous = rendezvous
-        self.ident = ""
-        self.idents: list[str] = []
-        """Its ids, the last one first: what an older end of the program still asks by."""
-        self.name = b""
-        self._program: socket.socket | None = None
-        self._holders = 0
+        self.program = ProgramEnd(control_path)
         self.renewed = False
         """The program's end is a new one, which it has not been given yet."""
         self.sock: socket.socket | None = None
         self._intake: Intake | None = None
-        """Of an open channel."""
+        self._outlet: Outlet | None = None
+        """Of an open channel, both."""
         self._holds = True
         self.fd = -1
         self.state = State.UNCONNECTED
         self._fill = 0
-        self._accept_bytes = 0
+        self.bound_bytes = self.send_bytes = NEVER
+        """SO_RCVBUF and SO_SNDBUF, if the program has set them."""
         self._closed = False
         self._epoll = 0
         self.registered = False
@@ -107,7 +83,7 @@ class Channel:
         if connected:
             ours, program = socket.socketpair()
             try:
-                self._own(program, ident)
+                self.program.make(program, ident)
             except OSError:
                 ours.close()
                 raise
@@ -115,71 +91,36 @@ class Channel:
             self._carry(ours, State.OPEN)
             ours.send(ACCEPT_MARK)
         else:
-            self._own(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+            self.program.make(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+
+    @property
+    def name(self) -> bytes:
+        return self.program.name
 
     # -- the program's end, as long as it is ours as well
 
-    def _own(self, program: socket.socket, ident: str) -> None:
-        self.name = abi.NAME_PREFIX + b"s" + ident.encode() + b":" + self._path
-        try:
-            program.bind(self.name)
-        except OSError:
-            program.close()
-            raise
-        self.ident = ident
-        self.idents.insert(0, ident)
-        self._program = program
-        self._holders += 1
-
-    def hold(self, program: socket.socket) -> bool:
+    def hold(self, copy: socket.socket) -> bool:
         """The client has passed its descriptor along, to be connected.  False: of no use.
 
         OSError(EINVAL): it is not this channel's.  Undone by `let_go`.
         """
         if self.state != State.UNCONNECTED or self.gone:
-            program.close()
+            copy.close()
             return False
-        try:
-            ours = program.getsockname() == self.name
-        except OSError:
-            ours = False
-        if not ours:
-            program.close()
-            raise OSError(errno.EINVAL, "that is not the socket's descriptor")
-        self._holders += 1
-        if self._program is None:
-            self._program = program
-        else:
-            program.close()
+        self.program.hold(copy)
         return True
-
-    @property
-    def held(self) -> bool:
-        return self._program is not None
-
-    def program_end(self) -> socket.socket:
-        """The program's end, to be sent to it."""
-        assert self._program is not None
-        return self._program
 
     def let_go(self) -> None:
         """The program's end has been handed over, or is not needed any more: watch the channel."""
         self.renewed = False
-        self._holders -= 1
-        if self._holders > 0:
-            return
-        self._holders = 0
-        if self._program is not None:
-            self._program.close()
-            self._program = None
-        if not self.gone:
+        if self.program.let_go() and not self.gone:
             self._watch()
 
     def renew(self, ident: str) -> None:
         """Another end for the program, unconnected, in place of one that cannot be used again."""
         self._hang_up()
         self._liveness.forget(self)
-        self._own(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
+        self.program.make(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), ident)
         self.state = State.UNCONNECTED
         self._reset = self._eof = False
         self.wanted = IN
@@ -195,51 +136,45 @@ class Channel:
         if state == State.OPEN:
             self._ready()
 
-    def _pair(self, state: State) -> socket.socket:
-        """Give the program's end, which is held, another end.  The program's end."""
-        program = self._program
-        if program is None:
-            raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
+    def _pair(self, state: State) -> None:
+        """Give the program's end, which is held, another end.  OSError."""
+        program = self.program.sock
         self._liveness.forget(self)
         ours = self._rendezvous.pair(program, self.name)
         if state == State.OPEN:
             program.send(HELD)
         self._carry(ours, state)
-        return program
 
     def _ready(self) -> None:
         """Bytes pass from now on, with room for some super-segments in a wake-up of the program."""
         if self.sock is not None:
-            self._intake = Intake(self.sock)
+            self._intake = Intake(self.sock, self._fill or len(HELD))
+            self._fill = 0
             if not self._holds:
                 self._intake.hold_nothing()
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
+            self._outlet = Outlet(self.sock, self.program.ident, self.bound_bytes)
 
-    def _fill_up(self, program: socket.socket) -> None:
-        """As long as these bytes are not read, the program can write nothing."""
-        try:
-            while True:
-                self._fill += program.send(FILL, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
+    def inherit(self, listener: Channel) -> None:
+        """The buffers of an accepted connection are its listener's."""
+        if listener.bound_bytes != NEVER:
+            self.bound(listener.bound_bytes)
+        if listener.send_bytes != NEVER and self.program.held:
+            self.hold_nothing()
+            self.program.sock.setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, min(listener.send_bytes >> 1, SNDBUF_BYTES)
+            )
 
-    def _drain(self) -> None:
-        """Read the fill, all but a byte (HELD)."""
-        if self.sock is None:
-            return
-        left, self._fill = self._fill - len(HELD), 0
-        scratch = bytearray(left)
-        try:
-            while left > 0:
-                left -= self.sock.recv_into(scratch, left)
-        except OSError:
-            pass  # the program is gone, and the fill with it: its close is the next news
+    def bound(self, room_bytes: int) -> None:
+        """SO_RCVBUF was set: what lies here counts too, and there is no more room for it."""
+        self.bound_bytes = room_bytes
+        if self._outlet is not None:
+            self._outlet.bound(room_bytes)
 
     def _hang_up(self) -> None:
         """Close our end."""
         self._unwatch()
         self._fill = 0
-        self._intake = None
+        self._intake = self._outlet = None
         if self.sock is not None:
             self.sock.close()
             self.sock = None
@@ -261,7 +196,7 @@ class Channel:
         if self._closed or self.gone:
             return
         if self.sock is None:
-            if self._program is None:
+            if not self.program.held:
                 self._liveness.watch(self)
             return
         interest = self._interest()
@@ -355,11 +290,11 @@ class Channel:
             self._intake.hold_nothing()
 
     def send(self, view: memoryview) -> int:
-        sock = self.sock
-        if sock is None or (self.state != State.OPEN and self.state != State.BROKEN):
+        outlet = self._outlet
+        if outlet is None:
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
-            return sock.send(view)
+            return outlet.send(view)
         except BlockingIOError:
             return 0
         except BrokenPipeError:
@@ -378,12 +313,13 @@ class Channel:
             if self.state != State.OPEN or self._eof or not self.wanted & IN:
                 return
             self._liveness.forget(self)
-        if self._program is None:
+        if not self.program.held:
             self._watch()
 
     def end(self) -> None:
         """The peer's FIN: the mark that makes an EOF an EOF, and the EOF."""
-        self._shut(abi.FIN_MARK, socket.SHUT_WR)
+        if self._outlet is not None:
+            self._outlet.shut(abi.FIN_MARK, socket.SHUT_WR)
 
     def detach(self) -> None:
         """Close the channel."""
@@ -392,9 +328,7 @@ class Channel:
         self._closed = True
         self._liveness.forget(self)
         self._hang_up()
-        if self._program is not None:
-            self._program.close()
-            self._program = None
+        self.program.close()
         self.on_detach(self)
 
     # -- what the driver is told by the server
@@ -402,24 +336,24 @@ class Channel:
     def connecting(self) -> None:
         """The handshake is under way: the program can neither read nor write until it has ended."""
         if self.state == State.UNCONNECTED:
-            self._fill_up(self._pair(State.CONNECTING))
+            self._pair(State.CONNECTING)
+            self._fill = self.program.fill()
 
     def connected(self) -> None:
         """Let the program write."""
         if self.state == State.UNCONNECTED:
             self._pair(State.OPEN)
         elif self.state == State.CONNECTING:
-            self._drain()
             self.state = State.OPEN
             self._ready()
-        if self._program is None:
+        if not self.program.held:
             self._watch()
 
     def broken(self) -> None:
         """Nothing more can be sent; what was received before is still on its way to the program."""
-        if self.state != State.OPEN:
+        if self.state != State.OPEN or self._outlet is None:
             return
-        self._shut(abi.ERROR_MARK, socket.SHUT_RD)
+        self._outlet.shut(abi.ERROR_MARK, socket.SHUT_RD)
         self.state = State.BROKEN
         try:
             if self._intake is not None:
@@ -435,19 +369,20 @@ class Channel:
         """
         if self.state in (State.UNCONNECTED, State.DEAD):
             return
-        self._mark(abi.ERROR_MARK)
+        if self._outlet is not None:
+            self._outlet.mark(abi.ERROR_MARK)
         self.state = State.DEAD
         self._hang_up()
-        if self._program is None:
+        if not self.program.held:
             self._watch()
 
     def listening(self, backlog: int) -> None:
         """From now on the channel carries accepted descriptors, some of the backlog at a time."""
         if self.state != State.UNCONNECTED:
             return
-        program = self._pair(State.LISTENING)
-        program.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
-        self._fill_up(program)
+        self._pair(State.LISTENING)
+        self.program.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
+        self.program.fill()
         self.wanted = 0
         # the kernel doubles what is set, and tells of room while less than a quarter is used
         room = 2 * ACCEPT_BYTES * (min(backlog, 64) + 2)
@@ -455,42 +390,9 @@ class Channel:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         self.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
 
-    def unaccepted(self) -> int:
-        """Messages in the listener's channel that the program has not taken."""
-        if self.sock is None:
-            return 0
-        queued = array("i", [0])
-        try:
-            ioctl(self.fd, TIOCOUTQ, queued, True)
-        except OSError:
-            return 0
-        if not queued[0]:
-            self._accept_bytes = 0
-        elif not self._accept_bytes:
-            self._accept_bytes = queued[0]  # one message's: nothing else was there before it
-        return queued[0] // self._accept_bytes if self._accept_bytes else 0
-
     def watch_accepts(self, on: bool) -> None:
         """Whether accept_room is called when the program takes a message."""
         wanted = self.wanted | OUT if on else self.wanted & ~OUT
         if wanted != self.wanted:
             self.wanted = wanted
             self._watch()
-
-    def _mark(self, mark: bytes) -> None:
-        try:
-            if self.sock is not None:
-                self.sock.bind(mark + self.ident.encode())
-        except OSError as error:
-            # marked already, or named after the rendezvous
-            if error.errno not in (errno.EINVAL, errno.EADDRINUSE):
-                raise
-
-    def _shut(self, mark: bytes, how: int) -> None:
-        self._mark(mark)
-        try:
-            if self.sock is not None:
-                self.sock.shutdown(how)
-        except OSError as error:
-            if error.errno != errno.ENOTCONN:
-                raise

@@ -221,7 +221,7 @@ class ControlServer:
         def done(result: int, error: int, data: bytes, channel: Channel | None) -> None:
             client.busy = False
             client.abandon = None
-            end = channel.program_end() if channel is not None else None
+            end = channel.program.sock if channel is not None else None
             self._reply(client, op, result, error, data, end)
 
         try:

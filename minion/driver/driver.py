@@ -17,19 +17,23 @@ import errno
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.accepting import Accepting
-from minion.driver.channel import Channel, State
+from minion.driver.channel import Channel
 from minion.driver.liveness import Liveness
 from minion.driver.rendezvous import Rendezvous
+from minion.driver.state import State
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.operations import MINION_NONBLOCK, Op
 
+BUFFER_MIN_BYTES = 4608
+"""Linux's SOCK_MIN_SNDBUF, about."""
 ADDRESSES_BYTES = 32
 """Of an accepted connection: the peer's and its own."""
 Done = Callable[[int, int, bytes, "Channel | None"], None]
@@ -45,7 +49,7 @@ NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
 SOMAXCONN = 4096
 """As stack/config.py's."""
-SIZES = frozenset((socket.SO_SNDBUF, 32))  # SO_SNDBUFFORCE, which Python does not name
+SO_SNDBUFFORCE = 32  # Python does not name it
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
 
@@ -144,8 +148,8 @@ class Driver:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
             self._copy.settle(channel)
-            if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET and b in SIZES:
-                channel.hold_nothing()
+            if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET:
+                self._buffer_set(channel, b, data)
         waiting = Waiting(op, channel, a, b, c, data, done)
         if op == Op.SOCKET:
             waiting.held = True
@@ -158,6 +162,16 @@ class Driver:
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
         self._put(reqno, waiting)
         return reqno
+
+    @staticmethod
+    def _buffer_set(channel: Channel, name: int, data: bytes) -> None:
+        """What lies in a channel counts as in the socket's own buffers."""
+        value = int.from_bytes(data[:4], sys.byteorder, signed=True)
+        if name == socket.SO_RCVBUF:
+            channel.bound(max(2 * value, BUFFER_MIN_BYTES))
+        elif name in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
+            channel.hold_nothing()
+            channel.send_bytes = max(value, BUFFER_MIN_BYTES // 2)
 
     def _put(self, reqno: int, waiting: Waiting) -> None:
         self._waiting[reqno] = waiting
@@ -196,18 +210,18 @@ class Driver:
             connected, pid,
         )  # fmt: skip
         self.channels[number] = channel
-        self._by_id[channel.ident] = channel
+        self._by_id[channel.program.ident] = channel
         channel.on_detach = self._forget
         self._copy.plug(channel)
         return channel
 
     def _renew(self, channel: Channel) -> None:
         channel.renew(fresh_ident())
-        self._by_id[channel.ident] = channel
+        self._by_id[channel.program.ident] = channel
 
     def _forget(self, channel: Channel) -> None:
         if self.channels.pop(channel.number, None) is not None:
-            for ident in channel.idents:
+            for ident in channel.program.idents:
                 del self._by_id[ident]
         self._forget_accepts(channel)
         self.forgotten()
@@ -353,6 +367,7 @@ class Driver:
         if listener is None or listener.number not in self._accepts:  # closed meanwhile
             child.let_go()
             return
+        child.inherit(listener)
         self.counters["accepted"] += 1
         message = abi.ACCEPT.pack(abi.VERSION, 0, addresses[:16], addresses[16:32])
         self._accepts[listener.number].add(child, message)

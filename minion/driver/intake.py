@@ -29,22 +29,25 @@ SHORT_BYTES: Final = 4096
 """Reads of up to this are peeked, and so much may be held: a second copy costs less than a call."""
 SNDBUF_LEAST_BYTES: Final = 1 << 16
 """A writer is writable while a quarter of its buffer is taken: what is held must stay below."""
-TRASH: Final = memoryview(bytearray(SHORT_BYTES))
+TRASH_BYTES: Final = 1 << 16
+TRASH: Final = memoryview(bytearray(TRASH_BYTES))
 
 
 class Intake:
-    def __init__(self, sock: socket.socket) -> None:
-        """There is one byte in the queue that is not the program's."""
+    def __init__(self, sock: socket.socket, foreign: int) -> None:
+        """foreign: bytes that lie in the queue and are not the program's; at least one."""
         self._sock = sock
         self._fd = sock.fileno()
-        self._held = 1
+        self._held = foreign
         """Bytes that have been taken, and are still in the kernel's queue."""
         self._peeks = 0
         self._holds = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= SNDBUF_LEAST_BYTES
+        try:
+            self._discard(foreign - self._holds)
+        except OSError:
+            pass  # the program has gone, and all of it with it: its close is the next news
         if self._holds:
             sock.setsockopt(socket.SOL_SOCKET, SO_PEEK_OFF, self._held)
-        else:
-            self._discard(self._held)
 
     def hold_nothing(self) -> None:
         """From now on, everything is read at once."""
@@ -82,8 +85,8 @@ class Intake:
         """Let go of bytes that have been taken."""
         self._held -= count
         self._peeks = 0
-        while count:
-            count -= self._sock.recv_into(TRASH, min(count, SHORT_BYTES))
+        while count > 0:
+            count -= self._sock.recv_into(TRASH, min(count, TRASH_BYTES))
 
     @property
     def fresh_bytes(self) -> int:
@@ -96,4 +99,4 @@ class Intake:
         """Read all but one byte, which makes the writer find its descriptor writable."""
         left = self.fresh_bytes + self._held - 1
         while left > 0:
-            left -= self._sock.recv_into(TRASH, min(left, SHORT_BYTES))
+            left -= self._sock.recv_into(TRASH, min(left, TRASH_BYTES))

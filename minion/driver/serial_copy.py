@@ -11,18 +11,30 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from hypercalls.api import CLOSED, EOF, RESET, Ready
 from hypercalls.host.reactor import Reactor
-from minion.driver.channel import Channel, State
-from minion.line.link import Link
+from minion.driver.channel import Channel
+from minion.driver.state import State
 from minion.sysproxy import messages
-from minion.sysproxy.messages import COPY_MAX, CREDIT, MORE, NOTE, Note
-from minion.sysproxy.session import READ_ON_NS
+from minion.sysproxy.messages import COPY_MAX, CREDIT, MORE, NOTE, READ_ON_NS, Note
 
 READY = [Ready(number) for number in range(4)]
 IN, OUT, HUP = int(Ready.IN), int(Ready.OUT), int(Ready.HUP)
+
+
+class Line(Protocol):
+    """What this needs of the line (line.link.Link)."""
+
+    room: Callable[[], None]
+
+    @property
+    def congested(self) -> bool: ...
+
+    def send(self, message: bytes) -> None: ...
 
 
 class Pump:
@@ -52,7 +64,7 @@ class Pump:
 class SerialCopyEngine:
     """driver.CopyEngine."""
 
-    def __init__(self, link: Link, reactor: Reactor) -> None:
+    def __init__(self, link: Line, reactor: Reactor) -> None:
         self._link = link
         self._reactor = reactor
         self._pumps: dict[int, Pump] = {}

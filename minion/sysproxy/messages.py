@@ -24,6 +24,10 @@ CREDIT: Final = 8 * COPY_MAX
 """Payload bytes that may be under way per socket and direction (--copy serial)."""
 
 
+READ_ON_NS: Final = 2_000_000_000
+"""How long a program that does not read may let wait what a lost connection had received.  Linux
+keeps it for ever; but until it is out of our hands the program cannot be told of a hang-up."""
+
 MORE: Final = 1
 """In a COPYIN's a."""
 

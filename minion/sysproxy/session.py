@@ -16,6 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
+from minion.sysproxy.messages import READ_ON_NS
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.socket.stream import Phase, StreamSocket
@@ -25,9 +26,6 @@ from stack.tcp.tcb import Tcb
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
-READ_ON_NS = 2_000_000_000
-"""How long a program that does not read may let wait what a lost connection had received.  Linux
-keeps it for ever; but until it is out of our hands the program cannot be told of a hang-up."""
 
 
 class SessionServer(Protocol):
@@ -163,9 +161,7 @@ class Session:
 
     def _new_room(self, tcb: Tcb) -> Buffer | None:
         """A buffer to copy into.  None: as much waits as may, or memory is short; we are told."""
-        space = tcb.snd_limit - tcb.snd.charge
-        if space <= 0 or self._memory.free_bytes < self._pool.pressure_bytes:
-            space = self._pool.send_space(tcb)
+        space = self._pool.send_space(tcb)
         if self._hung_up and space < CHUNK_MAX_BYTES:
             space = CHUNK_MAX_BYTES
         if space <= 0:
@@ -206,6 +202,7 @@ class Session:
         tcb = self.sock.tcb
         if tcb is not None and tcb.state in MAY_SEND:
             tcb.write_blocked = True
+            self.sock.push()  # nothing can come that would make a short segment longer
             self._pause()
             return
         # Not open for writing any more: what the program still writes goes nowhere

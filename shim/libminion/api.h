@@ -40,6 +40,7 @@ ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset
 int minion_dup(int fd);
 int minion_dup2(int fd, int to);
 int minion_dup3(int fd, int to, int flags);
+int minion_fcntl(int fd, int command, long argument);
 
 int minion_getifaddrs(struct ifaddrs **first);
 void minion_freeifaddrs(struct ifaddrs *first);

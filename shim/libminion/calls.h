@@ -110,6 +110,8 @@ CALL(int, dup, (int fd), (fd))
 CALL(int, dup2, (int fd, int to), (fd, to))
 ALIAS(int, __dup2, dup2, (int fd, int to), (fd, to))
 CALL(int, dup3, (int fd, int to, int flags), (fd, to, flags))
+CALL(int, fcntl, (int fd, int command, long argument), (fd, command, argument))
+ALIAS(int, fcntl64, fcntl, (int fd, int command, long argument), (fd, command, argument))
 
 /* Names: glibc reaches its own sockets by private symbols, so these are done whole. */
 CALL(int, getaddrinfo,
@@ -156,8 +158,6 @@ LEFT(socketpair, "never AF_INET")
 LEFT(close, "the last close is an EOF on the channel; nothing to keep in step")
 LEFT(close_range, "as close")
 LEFT(closefrom, "as close; our own connections are checked before each use")
-LEFT(fcntl, "the descriptor is real: O_NONBLOCK, F_DUPFD, FD_CLOEXEC are the kernel's")
-LEFT(fcntl64, "as fcntl")
 LEFT(poll, "the channel's readiness is the socket's")
 LEFT(ppoll, "as poll")
 LEFT(__poll_chk, "as poll")

@@ -180,7 +180,7 @@ static ssize_t receive_reply(int fd, struct request *r, struct minion_reply *hea
     return n;
 }
 
-/* The reply's result; errno is its error.  A reply that is none is not believed. */
+/* The reply's result; errno is its error.  An invalid reply is not believed. */
 static int read_reply(struct request *r, const struct minion_reply *head, size_t n, bool full)
 {
     size_t data = n - sizeof *head;

@@ -60,7 +60,7 @@ static bool unusual(int fd, void *buf, size_t n, int flags, ssize_t *done)
 
 static inline ssize_t received(int fd, ssize_t n, size_t wanted)
 {
-    if (__builtin_expect(n > 0 || wanted == 0, 1))
+    if (__builtin_expect(n > 0, 1) || (n == 0 && wanted == 0))
         return n;
     return explain_read(fd, n);
 }
@@ -378,4 +378,11 @@ int minion_dup2(int fd, int to)
 int minion_dup3(int fd, int to, int flags)
 {
     return renewed(LIBC(dup3)(fd, to, flags));
+}
+
+/* Its third argument is an int, a pointer or nothing: all go through in a long. */
+int minion_fcntl(int fd, int command, long argument)
+{
+    int result = LIBC(fcntl)(fd, command, argument);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? renewed(result) : result;
 }

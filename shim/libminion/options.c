@@ -121,6 +121,17 @@ static void tell_channel(int fd, int level, int name, const void *value)
         channel_mark(fd, CHANNEL_TELLS_INQ, number);
 }
 
+/* SO_SNDBUF bounds what the channel holds as well (the socket has the other half).  It is never
+ * raised: a channel that is full of what keeps it from being written to would seem to have room. */
+static void shrink_channel(int fd, const int *value)
+{
+    int room, half = *value / 2, saved = errno;
+    socklen_t size = sizeof room;
+    if (LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &room, &size) == 0 && half < room / 2)
+        LIBC(setsockopt)(fd, SOL_SOCKET, SO_SNDBUF, &half, sizeof half);
+    errno = saved;
+}
+
 int minion_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     struct proxied sock;
@@ -137,5 +148,7 @@ int minion_setsockopt(int fd, int level, int name, const void *value, socklen_t 
     int result = request(&r);
     if (result >= 0 && value && len >= sizeof(int))
         tell_channel(fd, level, name, value);
+    if (result >= 0 && value && level == SOL_SOCKET && name == SO_SNDBUF && len >= sizeof(int))
+        shrink_channel(fd, value);
     return result;
 }

@@ -124,8 +124,6 @@ class StreamSocket:
         if error:
             self.error = error
             self.failed = True
-            if not self.was_connected:
-                self._forget_choice()
         self.user.closed(error)
 
     def _forget_choice(self) -> None:
@@ -140,11 +138,11 @@ class StreamSocket:
 
     def bind(self, address: Address) -> None:
         """EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+        ip, port = address
+        if ip and not self._net.ip.is_local(ip):  # first, as in Linux's inet_bind
+            raise OSError(EADDRNOTAVAIL, "not a local address")
         if self._hold is not None or self.connecting or self.was_connected or self.listener:
             raise OSError(EINVAL, "already bound")
-        ip, port = address
-        if ip and not self._net.ip.is_local(ip):
-            raise OSError(EADDRNOTAVAIL, "not a local address")
         connections = self._net.tcp.connections
         if not port:
             port = connections.free_port(None, ip, *self.port_range)
@@ -362,10 +360,7 @@ class StreamSocket:
         tcb = self.tcb
         if tcb is None or tcb.state not in MAY_SEND:
             return 0
-        space = tcb.snd_limit - tcb.snd.charge
-        pool = self._net.tcp.pool
-        if space <= 0 or pool.memory.free_bytes < pool.pressure_bytes:
-            space = pool.send_space(tcb)
+        space = self._net.tcp.pool.send_space(tcb)
         if space <= 0:
             tcb.write_blocked = True
             return 0

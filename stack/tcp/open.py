@@ -105,7 +105,7 @@ class Opener:
         """Take the peer's SYN: its sequence number and options."""
         tcb.irs = seq
         tcb.rcv_nxt = seq + 1
-        tcb.rcv_grow_at = tcb.rcv_nxt + tcb.rcv_limit
+        tcb.rcv_grow_at = tcb.rcv_nxt + self._config.grow_first_bytes
         tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + min(tcb.rcv_space, 0xFFFF))
         tcb.peer_mss = max(options.mss if options.mss is not None else 536, 64)
         tcb.mss = self._output.send_mss(tcb)

@@ -31,7 +31,8 @@ class Output:
         self._config = config
         self._pool = pool
         self._memory = pool.memory
-        self._pressure_bytes = pool.pressure_bytes
+        self._reserve_bytes = pool.reserve_bytes
+        self._share_shift = pool.share_shift
         self._ip = ip
         self._routes = ip.routes
         self._pending: list[Tcb] = []
@@ -119,9 +120,10 @@ class Output:
     def _window(self, tcb: Tcb, flags: int) -> int:
         """The window field; never takes back what was offered (SHLD-14), and no silly windows."""
         nxt = tcb.rcv_nxt
-        limit = tcb.rcv_limit
-        if nxt >= tcb.rcv_grow_at or self._memory.free_bytes < self._pressure_bytes:
-            limit = self._pool.receive_limit(tcb)
+        limit = tcb.rcv_limit if nxt < tcb.rcv_grow_at else self._pool.grow_receive(tcb)
+        spare = self._memory.free_bytes - self._reserve_bytes
+        if spare < 0 or spare * spare >> self._share_shift < limit:
+            limit = self._pool.share(limit)
         space = limit - tcb.rcv.charge - tcb.ooo_charge
         offered = tcb.rcv_adv - nxt
         silly = space < tcb.mss and space < limit // 2 and not flags & SYN
@@ -286,6 +288,9 @@ class Output:
         that has not been acknowledged.  The tail of one long write waits for nothing.
         """
         mss = tcb.mss
+        half = tcb.max_snd_wnd >> 1
+        if half < mss:
+            mss = half or 1  # as Linux: what the peer's buffer can hold twice is full enough
         tail = length % mss
         whole = length - tail
         if not tail or tcb.snd_nxt < tcb.snd_max:
@@ -296,7 +301,8 @@ class Output:
                 return length
             if tcb.cork or end <= tcb.snd_more:
                 return whole
-            if tcb.nodelay or not tcb.snd_una < tcb.snd_sml <= tcb.snd_nxt:
+            held = tcb.snd_una < tcb.snd_sml <= tcb.snd_nxt
+            if tcb.nodelay or tcb.write_blocked or not held:
                 return length
             return whole
         if whole:

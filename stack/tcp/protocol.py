@@ -123,8 +123,9 @@ class TcpProtocol:
         if tcb.state not in MAY_RECEIVE:
             return
         limit, pool = tcb.rcv_limit, self.pool
-        if tcb.rcv_nxt >= tcb.rcv_grow_at or pool.memory.free_bytes < pool.pressure_bytes:
-            limit = pool.receive_limit(tcb)
+        if tcb.rcv_nxt >= tcb.rcv_grow_at:
+            limit = pool.grow_receive(tcb)
+        limit = pool.share(limit)
         grown = tcb.rcv_nxt + limit - tcb.rcv.charge - tcb.ooo_charge - tcb.rcv_adv
         worth = min(2 * tcb.mss, limit // 2)
         wide = grown >= worth and (grown >= limit // 4 or tcb.rcv_adv - tcb.rcv_nxt < worth)

@@ -26,7 +26,7 @@ class Timers:
         self._callouts = callouts
         self._output = output
         self._connections = connections
-        self.counters = {"timeouts": 0, "persists": 0, "keepalives": 0}
+        self.counters = {"timeouts": 0, "persists": 0, "keepalives": 0, "delayed_acks": 0}
 
     def arm(self, tcb: Tcb) -> None:
         """See to it that the earliest deadline is met."""
@@ -58,6 +58,7 @@ class Timers:
             self._connections.finish(tcb, 0)
             return
         if tcb.delack_at and tcb.delack_at <= now:
+            self.counters["delayed_acks"] += 1
             tcb.delack_at = tcb.pingpong = 0  # nobody has answered
             tcb.ack_now = True
             self._output.later(tcb)

@@ -113,6 +113,40 @@ def test_a_killed_minion_is_replaced(world: World, files: Files, server: FileSer
     assert status["options"]["ram_mib"] == 48
 
 
+ACCEPTS = """
+import socket
+listener = socket.create_server(("127.0.0.1", 80))
+print("ready", flush=True)
+while True:
+    try:
+        listener.accept()
+    except OSError as error:
+        print("accept:", error.strerror, flush=True)
+"""
+
+
+def test_a_server_whose_minion_died_does_not_spin(world: World) -> None:
+    """It is told once; what it asks after that waits (in the kernel: it uses no CPU)."""
+    world.up("m")
+    server = world.start(*ON, "python3", "-c", ACCEPTS)
+    server.until("ready")
+    python = next(pid for pid, command in world.processes().items() if "listener.accept" in command
+                  and command.startswith("python3"))  # fmt: skip
+    kill_minion(world, "m")
+    server.until("accept:")
+
+    def sleeps() -> bool:
+        before = Path(f"/proc/{python}/stat").read_text().rpartition(")")[2].split()
+        time.sleep(0.2)
+        after = Path(f"/proc/{python}/stat").read_text().rpartition(")")[2].split()
+        return after[0] == "S" and before[11:13] == after[11:13]  # state; utime and stime
+
+    eventually("its rest", sleeps, SOON_S)
+    os.kill(python, signal.SIGKILL)
+    result = server.finish()
+    assert result.out.count("accept:") <= 2, result.out
+
+
 def test_a_killed_private_minion_ends_its_program(world: World) -> None:
     """The program sees its connection fail; nobody is left over."""
     pour = Pourer()

@@ -73,3 +73,23 @@ def test_a_dropped_frame_costs_no_memory(link: LinkNet, memory: HeapMemory) -> N
     link.transmit([memoryview(bytes(12 + FRAME_BYTES + 1))])
     assert link.counters["dropped"] == 3
     assert memory.free_bytes == free
+
+
+def test_a_burst_from_the_minion_waits_for_the_gateway(bench: Bench) -> None:
+    """More than the queue holds: the rest waits in the NIC's ring, and before that."""
+    handlers: list[Callable[[], None]] = []
+    link = LinkNet(HeapMemory(2 * QUEUE_FRAMES * FRAME_BYTES), bytes(6), 1500, handlers.append)
+    link.on_receive(lambda: None)
+    bench.cable.transmit = link.transmit  # type: ignore[method-assign]  # the cable ends there
+    link.attach(bench.cable.port)
+    net = bench.board.hypercalls.nets[0]
+    for number in range(3 * QUEUE_FRAMES):
+        net.send(frame(number))
+    net.flush()
+    numbers = []
+    for _ in range(10):
+        while (found := link.recv()) is not None:
+            numbers.append(int.from_bytes(found.view[14:18], "big"))
+        bench.board.run()
+    assert numbers == list(range(3 * QUEUE_FRAMES))
+    assert link.counters["dropped"] == 0

@@ -323,3 +323,42 @@ def test_a_syn_from_where_no_way_leads_back_is_dropped() -> None:
         t.expect_nothing()
         assert t.gone
         assert t.net.tcp.opener.counters["no_way_back"] == 1
+
+
+# -- windows of old acknowledgements
+
+
+def window(t: Script) -> int:
+    assert t.sock.tcb is not None
+    return t.sock.tcb.snd_wnd
+
+
+def test_the_window_of_a_stale_acknowledgement_is_not_taken() -> None:
+    """As Linux: data that was overtaken on its way brings the window of long ago."""
+    with script() as t:
+        t.connect(win=30_000)
+        t.write(bytes(3000))
+        t.inject("A", 1, 3001, win=20_000)
+        assert window(t) == 20_000
+        t.inject("AP", 1, 1461, b"late", win=60_000)  # a newer number, an older acknowledgement
+        assert window(t) == 20_000
+        assert t.app.got == b"late"
+        t.inject("A", 1, 3001, win=50)  # an older number
+        assert window(t) == 20_000
+
+
+def test_without_a_newer_number_a_window_only_grows_or_closes() -> None:
+    """As Linux (tcp_may_update_window): what is smaller may be an older one."""
+    with script() as t:
+        t.connect(win=10_000)
+        t.inject("A", 1, 1, win=10_000)
+        t.inject("A", 1, 1, win=5_000)
+        assert window(t) == 10_000
+        t.inject("A", 1, 1, win=20_000)
+        assert window(t) == 20_000
+        t.inject("A", 1, 1, win=0)
+        assert window(t) == 0
+        t.inject("AP", 1, 1, b"x", win=7000)
+        assert window(t) == 7000
+        t.inject("AP", 2, 1, b"y", win=3000)  # a newer number may take back
+        assert window(t) == 3000

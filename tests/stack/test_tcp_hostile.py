@@ -5,10 +5,13 @@ from __future__ import annotations
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
-from script import PEER, PORT, App, Script, script
+from script import PEER, PORT, US, App, Script, script
 
 from stack.config import SECOND, Config
 from stack.socket.stream import StreamSocket
+from stack.wire import ipv4
+from stack.wire.icmp import Icmp
+from stack.wire.ipv4 import Ipv4
 
 CONFIG = Config(
     rcvbuf_bytes=8000, sndbuf_bytes=8000, msl_ns=SECOND, orphan_ns=5 * SECOND, retries=5
@@ -26,8 +29,13 @@ CALLS = st.tuples(
     st.sampled_from(["write", "read", "finish", "close", "abort", "push", "cork"]),
     st.integers(1, 5000),
 )
+ICMP = st.tuples(
+    st.just("icmp"), st.sampled_from([(3, 1), (3, 3), (3, 4), (3, 4), (4, 0), (11, 0), (12, 0)]),
+    NEAR, st.one_of(st.sampled_from([0, 1, 40, 67, 68, 551, 552, 1400]), st.integers(0, 65535)),
+    st.integers(0, 28),
+)  # fmt: skip
 TIMES = st.tuples(st.just("time"), st.sampled_from([1, 40, 200, 1000, 60_000]))
-STEPS = st.lists(st.one_of(SEGMENTS, SEGMENTS, SEGMENTS, CALLS, TIMES), max_size=30)
+STEPS = st.lists(st.one_of(SEGMENTS, SEGMENTS, SEGMENTS, ICMP, CALLS, TIMES), max_size=30)
 
 
 def call(t: Script, name: str, amount: int) -> None:
@@ -47,6 +55,16 @@ def call(t: Script, name: str, amount: int) -> None:
     elif name in ("close", "abort"):
         getattr(sock, name)()
     t.world.work()
+
+
+def report(t: Script, kind: int, code: int, seq: int, rest: int, short: int) -> None:
+    """An ICMP error that quotes a segment of ours, or less than one."""
+    ports = t.port.to_bytes(2, "big") + t.peer_port.to_bytes(2, "big")
+    number = (t.iss + seq & 0xFFFFFFFF).to_bytes(4, "big")
+    quoted = Ipv4(US, PEER, ipv4.TCP, 20, 40).emit() + ports + number
+    message = Icmp(kind, code, rest, quoted[: len(quoted) - short]).emit()
+    header = Ipv4(PEER, US, ipv4.ICMP, 20, 20 + len(message))
+    t.wire.send_ip(header.emit() + message)
 
 
 def check(t: Script) -> None:
@@ -80,6 +98,9 @@ def run(start: str, steps: list[tuple[object, ...]]) -> None:
             if step[0] == "segment":
                 _, flags, seq, ack, length, win, options = step
                 t.inject(flags, seq, ack, bytes(length), win, options)  # type: ignore[arg-type]
+            elif step[0] == "icmp":
+                _, (kind, code), seq, rest, short = step  # type: ignore[misc]
+                report(t, kind, code, seq, rest, short)  # type: ignore[has-type, arg-type]
             elif step[0] == "time":
                 t.run_ms(step[1])  # type: ignore[arg-type]
             else:

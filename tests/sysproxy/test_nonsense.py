@@ -62,7 +62,7 @@ class Machine:
 
         def done(_result: int, error: int, _data: bytes, channel: Channel | None) -> None:
             if channel is not None:
-                self.ends.append(channel.program_end().dup())
+                self.ends.append(channel.program.sock.dup())
             answers.append((error, channel))
 
         a, b, c = (*args, 0, 0, 0)[:3]
@@ -79,7 +79,7 @@ class Machine:
         end.setblocking(False)
         address = b"\x02\0" + port.to_bytes(2, "big") + b"\x0a\0\x02\x02" + bytes(8)
         self.number = channel.number
-        self.request(Op.CONNECT, channel.ident.encode(), data=address, program=end.dup())
+        self.request(Op.CONNECT, channel.program.ident.encode(), data=address, program=end.dup())
         return end
 
     def turn(self, until: object = None) -> None:

@@ -51,9 +51,9 @@ class Stream:
         )
         rig.engine.plug(self.channel)
         assert self.channel.sock is not None
-        for end in (self.channel.sock, self.channel.program_end()):
+        for end in (self.channel.sock, self.channel.program.sock):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, ROOM)
-        self.program = self.channel.program_end().dup()
+        self.program = self.channel.program.sock.dup()
         self.program.setblocking(False)
         self.channel.let_go()
         assert self.program.recv(1) == ACCEPT_MARK

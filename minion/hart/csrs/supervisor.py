@@ -66,7 +66,7 @@ def interrupts(file: CsrFile, h: Hart) -> None:
 
 
 def translation(file: CsrFile, h: Hart) -> None:
-    """satp: a write with a mode that is none is ignored (4.1.11)."""
+    """satp: a write with an unknown mode is ignored (4.1.11)."""
     xlen = h.isa.xlen
     mode = xlen - (1 if xlen == 32 else 4)
 

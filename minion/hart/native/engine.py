@@ -69,8 +69,7 @@ class Native:
         s.cycles, s.pc, s.block = 0, self.hart.pc, ffi.NULL
         self._memory.enter()
         self._give()
-        missed = -1, 0
-        """What was put into the table last: what C does not find even so is not for it."""
+        missed = -1, 0  # what was put into the table last: if C misses it even so, it is not for C
         while True:
             why = self._run(s)
             if why == lib.PLAIN:

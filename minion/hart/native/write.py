@@ -199,7 +199,7 @@ def ending(jump: Jump | None) -> str:
 
 
 def instructions(xlen: int) -> list[Instruction]:
-    """All that are native.  CSRs (but for fcsr), traps and fence.i stay with the plain engine."""
+    """All that are native.  Traps, fence.i and most CSRs (code.py) stay with the plain engine."""
     isa = Isa(xlen)
     known = functions(isa)
     sections = [section for letter in EXTENSIONS for section in (letter, f"{letter}{xlen}")]

@@ -1,0 +1,177 @@
+"""What a round trip, a connection and 64 kB cost an interpreted minion, in calls.
+
+Noise cannot hide those.  The snapshot is python_calls.json, by version of Python.  A change that
+adds more than a row's tolerance fails; one that saves as much asks for a new snapshot:
+
+    python -m pytest tests/e2e/test_python_calls.py --update-costs
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import statistics
+import struct
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from networks import Network, network
+from servers import Peer
+from world import MINION, Program, World
+
+import stack.tcp.input
+
+pytestmark = pytest.mark.slow
+SNAPSHOT = Path(__file__).with_name("python_calls.json")
+CLIENT = Path(__file__).with_name("cost_client.py")
+COUNTING = Path(__file__).parent.parent / "support" / "counting"
+VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
+UPDATE = "python -m pytest tests/e2e/test_python_calls.py --update-costs"
+BLOCK = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    name: str
+    tolerance: float
+    decile: int
+    """Of one client's repetitions: 5 is the median."""
+
+
+ROWS = (
+    Row("round trip", 0.02, 5),
+    Row("connection", 0.02, 5),
+    # In how many segments the host's kernel sends 64 kB, and acknowledges them, depends on times.
+    Row("64 kB out", 0.06, 2),
+    Row("64 kB in", 0.06, 5),
+)
+CLIENTS = 6
+"""A new process, with new connections: some states (a window that just moved) stay with one."""
+REPETITIONS = 80
+
+Costs = dict[str, dict[str, float]]
+
+
+def peer(connection: socket.socket) -> None:
+    """The host's side of cost_client.py."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    what = connection.recv(1)
+    if what == b"e":
+        while data := connection.recv(1):
+            connection.send(data)
+    elif what == b"o":
+        while len(connection.recv(BLOCK, socket.MSG_WAITALL)) == BLOCK:
+            connection.send(b"x")
+    elif what == b"i":
+        while connection.recv(1):
+            connection.sendall(bytes(BLOCK))
+
+
+@pytest.fixture
+def one_cpu() -> Iterator[None]:
+    """Whoever runs does so until he waits: the same wake-ups in the same order, whatever else runs.
+
+    One CPU; and SCHED_BATCH, under which who wakes up takes it from nobody.
+    """
+    before = os.sched_getaffinity(0)
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    os.sched_setaffinity(0, {min(before)})
+    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    yield
+    os.sched_setscheduler(0, policy, parameters)
+    os.sched_setaffinity(0, before)
+
+
+@pytest.fixture
+def tap() -> Network:
+    if Path(stack.tcp.input.__file__).suffix != ".py":
+        pytest.skip("the minion is compiled: calls are counted of the interpreted one")
+    return network("tap")
+
+
+def one_client(client: Program, counts: Path) -> Costs:
+    found: Costs = {}
+    for row in ROWS:
+        values: list[tuple[int, int]] = []
+        for _ in range(REPETITIONS):
+            before = struct.unpack("QQ", counts.read_bytes())
+            client.seen = ""
+            client.say(f"{row.name}\n")
+            client.until("done\n", 60)
+            after = struct.unpack("QQ", counts.read_bytes())
+            values.append((after[0] - before[0], after[1] - before[1]))
+        calls, c_calls = (
+            statistics.quantiles(kind, n=10)[row.decile - 1] for kind in zip(*values, strict=True)
+        )
+        found[row.name] = {"call": calls, "c_call": c_calls}
+    return found
+
+
+def least(found: list[Costs]) -> Costs:
+    return {
+        row.name: {k: min(costs[row.name][k] for costs in found) for k in ("call", "c_call")}
+        for row in ROWS
+    }
+
+
+def verdicts(old: Costs, new: Costs) -> list[str]:
+    lines = []
+    for row in ROWS:
+        for kind, value in new[row.name].items():
+            before = old[row.name][kind]
+            if abs(value - before) > row.tolerance * before:
+                word = "more" if value > before else "fewer"
+                share = 100 * (value / before - 1)
+                lines.append(
+                    f"{row.name}: {word} {kind}s: {before:.1f} -> {value:.1f} ({share:+.1f} %)"
+                )
+    return lines
+
+
+def measured(world: World, tap: Network, name: str) -> Costs:
+    """Of a new minion of that name."""
+    counts = world.files / name
+    counts.write_bytes(bytes(16))
+    env = {"PYTHONPATH": str(COUNTING), "COUNT_CALLS": str(counts)}
+    world.run(MINION, "up", name, *tap.options, "--copy", "dma", env=env).ok()
+    found = []
+    with Peer(peer, tap.bind) as server:
+        for _ in range(CLIENTS):
+            client = world.start(MINION, "run", "--on", name, "--", "python3", CLIENT, tap.host,
+                                 str(server.port), stdin=True)  # fmt: skip
+            client.until("ready")
+            found.append(one_client(client, counts))
+            client.close()
+    world.minion("down", name).ok()
+    return least(found)
+
+
+def test_calls_are_those_of_the_snapshot(
+    world: World, tap: Network, one_cpu: None, request: pytest.FixtureRequest
+) -> None:
+    new = measured(world, tap, "m")
+    known = json.loads(SNAPSHOT.read_text()) if SNAPSHOT.exists() else {}
+    if request.config.getoption("--update-costs"):
+        known[VERSION] = new
+        SNAPSHOT.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+    if VERSION not in known:
+        pytest.skip(f"no snapshot for Python {VERSION} ({UPDATE})")
+    changed = verdicts(known[VERSION], new)
+    if changed:  # more of the machine's doing than of ours?
+        changed = verdicts(known[VERSION], least([new, measured(world, tap, "again")]))
+    assert not changed, "\n".join([*changed, f"if that is right, take a new snapshot: {UPDATE}"])
+
+
+def test_a_snapshot_notices() -> None:
+    def costs(calls: float, c_calls: float) -> Costs:
+        return {row.name: {"call": calls, "c_call": c_calls} for row in ROWS}
+
+    old = costs(100, 200)
+    assert not verdicts(old, costs(101.9, 196.1))
+    assert "round trip: more calls" in verdicts(old, costs(102.1, 200))[0]
+    assert "round trip: fewer c_calls" in verdicts(old, costs(100, 195.9))[0]
+    assert len(verdicts(old, costs(107, 187))) == 2 * len(ROWS)
