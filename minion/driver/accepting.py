@@ -22,6 +22,15 @@ from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, Note
 
 
+SOMAXCONN = 4096
+"""As stack/config.py's."""
+
+
+def bounded(backlog: int) -> int:
+    """As listen(2) has it: a negative backlog is a large one."""
+    return backlog if 0 <= backlog <= SOMAXCONN else SOMAXCONN
+
+
 class Accepting:
     """One listener."""
 

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
-from minion.driver.accepting import Accepting
+from minion.driver.accepting import Accepting, bounded
 from minion.driver.channel import Channel
 from minion.driver.liveness import Liveness
 from minion.driver.rendezvous import Rendezvous
@@ -47,8 +47,6 @@ PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN)))
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
-SOMAXCONN = 4096
-"""As stack/config.py's."""
 SO_SNDBUFFORCE = 32  # Python does not name it
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
@@ -296,7 +294,7 @@ class Driver:
         return result
 
     def _listening(self, channel: Channel, backlog: int) -> None:
-        backlog = backlog if 0 <= backlog <= SOMAXCONN else SOMAXCONN
+        backlog = bounded(backlog)
         if channel.state == State.LISTENING:
             self._accepts[channel.number].backlog = backlog
         elif channel.state == State.UNCONNECTED:
@@ -305,9 +303,8 @@ class Driver:
             self._accepts[channel.number] = Accepting(channel, backlog, self._send)
 
     def _forget_accepts(self, channel: Channel) -> None:
-        accepting = self._accepts.pop(channel.number, None)
-        if accepting is not None:
-            accepting.drop()
+        if channel.number in self._accepts:
+            self._accepts.pop(channel.number).drop()
 
     def _shut(self, channel: Channel, how: int) -> int:
         """1: the client is to leave its end alone."""

@@ -37,7 +37,8 @@ from stack.netstack import Netstack
 from stack.services.resolver import Answer, Resolver
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
-from stack.socket.stream import Phase, StreamSocket
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Phase
 from stack.tcp.state import State
 from stack.wire import dns
 

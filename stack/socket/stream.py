@@ -10,7 +10,6 @@ OSError with Linux's errnos; a pending error is reported once (so_error).
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 from errno import (
     EADDRNOTAVAIL,
     EAGAIN,
@@ -24,12 +23,12 @@ from errno import (
     ENOTCONN,
     EPIPE,
 )
-from typing import Protocol
 
 from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.socket.user import Address, Phase, User
 from stack.tcp import hold as holding
 from stack.tcp.connections import Listener
 from stack.tcp.ports import REUSE_ADDRESS, REUSE_PORT, Hold
@@ -38,36 +37,9 @@ from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import Ipv4, is_multicast
 from stack.wire.tcp import Tcp
 
-Address = tuple[int, int]
 LISTENERS_OWN = frozenset(((c.SOL_SOCKET, c.SO_PRIORITY), (c.IPPROTO_TCP, c.TCP_FASTOPEN)))
 """Options that accepted sockets do not inherit; nor IP_OPTIONS and TCP_DEFER_ACCEPT."""
 WRITE_MIN_BYTES = 2048
-
-
-class Phase(IntEnum):
-    """What the calls on a socket know of its connection (Linux: enum socket_state)."""
-
-    UNCONNECTED = 0
-    CONNECTING = 1
-    CONNECTED = 2
-
-
-class User(Protocol):
-    """Told of a socket's events in softint context; must not wait."""
-
-    def received(self, buffer: Buffer, offset: int, length: int) -> int:
-        """In-order data, borrowed for the call: how much was taken.  The rest is queued."""
-
-    def readable(self) -> None:
-        """Queued data, the end of the stream, or a connection to accept."""
-
-    def writable(self) -> None:
-        """Room in the send buffer, after `send_space` was 0."""
-
-    def connected(self) -> None: ...
-
-    def closed(self, error: int) -> None:
-        """Gone: an errno, or 0 when both ends closed in order."""
 
 
 class StreamSocket:

@@ -26,7 +26,8 @@ from stack.config import Config
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.options import RAW, TABLE, WHOLE_ONLY, getsockopt, setsockopt
-from stack.socket.stream import Address, StreamSocket
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Address
 from stack.wire import undotted
 from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import Tcp
