@@ -37,6 +37,12 @@ struct addrinfo {
     struct addrinfo *ai_next;
     ...;
 };
+struct ifaddrs {
+    ...;
+};
+struct if_nameindex {
+    ...;
+};
 struct hostent {
     char *h_name;
     char **h_aliases;

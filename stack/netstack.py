@@ -19,7 +19,8 @@ def connection_defaults(config: Config) -> dict[str, int]:
     """What the options of a connection are before anybody sets them, by attribute of the Tcb."""
     return {
         "nodelay": 0, "cork": 0, "pingpong": 0, "keepalive": 0, "user_mss": 0, "mss": 536, "tos": 0,
-        "user_timeout_ns": 0, "ttl": config.ttl,
+        "user_timeout_ns": 0, "ttl": config.ttl, "syn_retries": 0, "linger2_ns": config.orphan_ns,
+        "reuse": 0,
         "sndbuf_bytes": config.sndbuf_bytes, "rcvbuf_bytes": config.rcvbuf_bytes,
         "keep_idle_ns": config.keepalive_idle_ns,
         "keep_interval_ns": config.keepalive_interval_ns,
@@ -39,6 +40,8 @@ class Netstack:
         self.udp = UdpProtocol(hyper, self.config, self.ip, self.icmp)
         self.tcp = TcpProtocol(hyper, self.config, self.callouts, self.ip, self.icmp)
         self.defaults = connection_defaults(self.config)
+        self.sockets_made = 0
+        """Numbers them (SO_COOKIE)."""
         self.loopback = LoopbackInterface(hyper, self.ip.input, self.tcp.output.flush)
         self.ip.add_interface(self.loopback)
         self.ethernet: list[EthernetInterface] = []
@@ -87,5 +90,5 @@ class Netstack:
             "icmp": self.icmp.counters,
             "udp": self.udp.counters,
             "tcp": merged,
-            "lo0": self.loopback.counters,
+            "lo": self.loopback.counters,
         } | {interface.name: interface.counters for interface in self.ethernet}

@@ -18,7 +18,8 @@ from minion.app.socketfile import MSG_PEEK, MSG_WAITALL, Address, SocketFile
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
-from stack.socket.stream import Phase, StreamSocket
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Phase
 from stack.tcp.state import MAY_SEND
 
 CHUNK: Final = 32768

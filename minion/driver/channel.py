@@ -27,6 +27,8 @@ HELD = b"\0"
 """What lies in a new channel, so that there is something to be left unread (intake.py)."""
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
+ACCEPT_BYTES = 1536
+"""More than what a message with a descriptor takes in the kernel."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 READY = [Ready(number) for number in range(8)]
 
@@ -184,7 +186,9 @@ class Channel:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
             return readable | EPOLLET | (EPOLLOUT if self.wanted & OUT else 0)
-        if self.state in (State.LISTENING, State.BROKEN) and self.wanted & OUT:
+        if self.state == State.LISTENING and self.wanted & OUT:
+            return EPOLLOUT | EPOLLET  # told of each message that is taken
+        if self.state == State.BROKEN and self.wanted & OUT:
             return EPOLLOUT
         return 0
 
@@ -226,8 +230,6 @@ class Channel:
                 return
             ready |= IN | (self.wanted & OUT)
         elif self.state == State.LISTENING:
-            self.wanted &= ~OUT
-            self._watch()
             self.accept_room()
             return
         if ready:
@@ -382,13 +384,15 @@ class Channel:
         self.program.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
         self.program.fill()
         self.wanted = 0
-        # about 1 kB per message with its descriptor; the kernel doubles what is set
-        room = 512 * max(4, min(backlog, 64))
+        # the kernel doubles what is set, and tells of room while less than a quarter is used
+        room = 2 * ACCEPT_BYTES * (min(backlog, 64) + 2)
         assert self.sock is not None
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
         self.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
 
-    def wait_for_room(self) -> None:
-        """Have accept_room called when the listener's channel takes messages again."""
-        self.wanted |= OUT
-        self._watch()
+    def watch_accepts(self, on: bool) -> None:
+        """Whether accept_room is called when the program takes a message."""
+        wanted = self.wanted | OUT if on else self.wanted & ~OUT
+        if wanted != self.wanted:
+            self.wanted = wanted
+            self._watch()

@@ -18,13 +18,12 @@ import os
 import secrets
 import socket
 import sys
-from array import array
-from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
+from minion.driver.accepting import Accepting, bounded
 from minion.driver.channel import Channel
 from minion.driver.liveness import Liveness
 from minion.driver.rendezvous import Rendezvous
@@ -95,7 +94,7 @@ class Driver:
         self._next_chan = 1
         self._liveness = Liveness(reactor)
         self._rendezvous = Rendezvous(os.path.join(os.path.dirname(self._path), b"channels"))
-        self._accepts: dict[int, deque[tuple[Channel, bytes]]] = {}
+        self._accepts: dict[int, Accepting] = {}
 
     # -- requests
 
@@ -112,7 +111,7 @@ class Driver:
         if op == Op.SOCKET:
             self._liveness.look(LOOKS)
             channel = self._create(self._free_number(), False, pid)
-        elif op not in (Op.GETADDRINFO, Op.GETNAMEINFO):
+        elif op not in (Op.GETADDRINFO, Op.GETNAMEINFO, Op.INTERFACES):
             channel = self._by_id.get(ident.decode("latin-1"))
             if channel is None:
                 self.counters["refused"] += 1
@@ -195,8 +194,7 @@ class Driver:
         if self.channels.pop(channel.number, None) is not None:
             for ident in channel.program.idents:
                 del self._by_id[ident]
-        for child, _addresses in self._accepts.pop(channel.number, ()):
-            child.let_go()  # notices at once that nobody is there
+        self._forget_accepts(channel)
         self.forgotten()
 
     # -- messages from the minion
@@ -253,7 +251,7 @@ class Driver:
         """
         if op == Op.LISTEN and not error:
             self._usable(channel)
-            channel.listening(waiting.a)
+            self._listening(channel, waiting.a)
         elif op == Op.SHUTDOWN and not error:
             return self._shut(channel, waiting.a)
         elif op == Op.CONNECT:
@@ -267,6 +265,19 @@ class Driver:
             elif not error and channel.state != State.OPEN:
                 raise OSError(errno.ENOBUFS, "no channel for the connection")
         return result
+
+    def _listening(self, channel: Channel, backlog: int) -> None:
+        backlog = bounded(backlog)
+        if channel.state == State.LISTENING:
+            self._accepts[channel.number].backlog = backlog
+        elif channel.state == State.UNCONNECTED:
+            self._forget_accepts(channel)
+            channel.listening(backlog)
+            self._accepts[channel.number] = Accepting(channel, backlog, self._send)
+
+    def _forget_accepts(self, channel: Channel) -> None:
+        if channel.number in self._accepts:
+            self._accepts.pop(channel.number).drop()
 
     def _shut(self, channel: Channel, how: int) -> int:
         """1: the client is to leave its end alone."""
@@ -323,45 +334,13 @@ class Driver:
             self.counters["refused"] += 1
             self._copy.refuse(number)
             return
-        if listener is None:  # closed meanwhile
+        if listener is None or listener.number not in self._accepts:  # closed meanwhile
             child.let_go()
             return
         child.inherit(listener)
         self.counters["accepted"] += 1
         message = abi.ACCEPT.pack(abi.VERSION, 0, addresses[:16], addresses[16:32])
-        queue = self._accepts.get(listener.number)
-        if queue:
-            queue.append((child, message))
-        elif not self._pass(listener, child, message):
-            self._accepts[listener.number] = deque([(child, message)])
-            self._send(messages.emit(NOTE, Note.ACCEPT_FULL, 0, listener.number, 1))
-            listener.accept_room = lambda: self._accept_room(listener)
-            listener.wait_for_room()
-
-    def _pass(self, listener: Channel, child: Channel, message: bytes) -> bool:
-        end = child.program.sock
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [end.fileno()]))]
-        try:
-            if listener.sock is not None:
-                listener.sock.sendmsg([message], rights, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            if error.errno == errno.ETOOMANYREFS:  # too many descriptors under way
-                return False
-            # else the listener is gone: nobody will take it
-        child.let_go()
-        return True
-
-    def _accept_room(self, listener: Channel) -> None:
-        queue = self._accepts.get(listener.number)
-        while queue:
-            if not self._pass(listener, *queue[0]):
-                listener.wait_for_room()
-                return
-            queue.popleft()
-        if self._accepts.pop(listener.number, None) is not None:
-            self._send(messages.emit(NOTE, Note.ACCEPT_FULL, 0, listener.number, 0))
+        self._accepts[listener.number].add(child, message)
 
     # -- the end
 

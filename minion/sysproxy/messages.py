@@ -55,6 +55,8 @@ class Note(IntEnum):
     """To the driver: close chan."""
     HUP = 11
     """Serial copies, to the server: chan's program has gone; the end follows what it wrote."""
+    ACCEPT_TAKEN = 12
+    """To the server: the program has taken a of the connections that it was given for chan."""
     LEAVE = 10
     """To the server: nobody waits for the answer to chan's connect with this request number."""
 

@@ -24,17 +24,28 @@ from struct import Struct
 from hypercalls.api import Copy, Hypercalls
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
-from minion.sysproxy.operations import MINION_ASK, MINION_NONBLOCK, Op
+from minion.sysproxy.operations import (
+    MINION_ADMIN,
+    MINION_ASK,
+    MINION_NONBLOCK,
+    MINION_NULL,
+    Op,
+)
 from minion.sysproxy.session import Session
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
 from stack.services.resolver import Answer, Resolver
 from stack.socket import constants as c
 from stack.socket.options import getsockopt, setsockopt
-from stack.socket.stream import Phase, StreamSocket
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Phase
+from stack.tcp.state import State
 from stack.wire import dns
 
 ADDRESS = Struct("<HH16s")
+INTERFACE = Struct("<III4s4s8s16s")
+LOOPBACK_FLAGS, ETHERNET_FLAGS = 0x49, 0x1043
+"""IFF_UP and IFF_RUNNING, with IFF_LOOPBACK; with IFF_BROADCAST and IFF_MULTICAST."""
 EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA = -2, -3, -4, -5
 Reply = tuple[int, int, bytes]
 """(result, errno, data)"""
@@ -117,12 +128,17 @@ class Server:
         if kind == REQUEST:
             self.counters["requests"] += 1
             self._request(op, reqno, chan, a, b, d, data)
-        elif kind == NOTE and op in (Note.ACCEPT_FULL, Note.LEAVE):
+        elif kind == NOTE and op in (Note.ACCEPT_FULL, Note.ACCEPT_TAKEN, Note.LEAVE):
             session = self.sessions.get(chan)
             if session is None:
                 return  # it was released while the note was under way
             if op == Note.LEAVE:
                 session.waiters.pop(reqno, None)
+                return
+            listener = session.sock.listener
+            if op == Note.ACCEPT_TAKEN:
+                if listener is not None:
+                    listener.handed_out = max(0, listener.handed_out - a)
                 return
             session.held = bool(a)
             if not a:
@@ -140,6 +156,8 @@ class Server:
             elif op == Op.GETNAMEINFO:
                 self._getnameinfo(reqno, data)
                 return
+            elif op == Op.INTERFACES:
+                reply = 0, 0, interfaces(self.net)
             else:
                 session = self.sessions.get(chan)
                 if session is None:
@@ -241,9 +259,10 @@ class Server:
         session.pump_in()
         return 0, 0, getsockopt(session.sock, level, name, room)
 
-    def _setsockopt(self, session: Session, level: int, name: int, _c: int, data: bytes) -> Reply:
+    def _setsockopt(self, session: Session, level: int, name: int, how: int, data: bytes) -> Reply:
         session.pump_in()
-        setsockopt(session.sock, level, name, data)
+        value = None if how & MINION_NULL else data
+        setsockopt(session.sock, level, name, value, max(how >> 8, 0), how & MINION_ADMIN != 0)
         return OK
 
     def _shutdown(self, session: Session, how: int, _b: int, _c: int, _data: bytes) -> Reply:
@@ -326,12 +345,17 @@ class Server:
 
             child = listener.sock.accept(make)
             session = self.sessions[chan]
+            tcb = child.tcb
+            ready.handed_out += 1
             self.counters["accepted"] += 1
             assert child.remote is not None
             addresses = emit_sockaddr(child.remote) + emit_sockaddr(child.local)
             self._note(Note.ACCEPTED, listener.chan, chan - (1 << 32), addresses)
             session.attach()
-            session.pump_out()
+            if tcb is not None and tcb.state == State.CLOSED:
+                session.closed(child.error)
+            else:
+                session.pump_out()
 
     def connected(self, session: Session) -> None:
         self._note(Note.CONNECTED, session.chan)
@@ -348,6 +372,18 @@ class Server:
         """The driver came back without its memory: nothing of before is anybody's any more."""
         for session in list(self.sessions.values()):
             session.release(reset=True)
+
+
+def interfaces(net: Netstack) -> bytes:
+    """struct minion_interface, by index."""
+    macs = {f"eth{n}": device.mac for n, device in enumerate(net.hyper.nets)}
+    found = b""
+    for index, one in enumerate(net.ip.interfaces, 1):
+        flags = ETHERNET_FLAGS if one.name in macs else LOOPBACK_FLAGS
+        addresses = one.address.to_bytes(4, "big"), one.netmask.to_bytes(4, "big")
+        mac = macs.get(one.name, b"")
+        found += INTERFACE.pack(index, flags, one.mtu_bytes, *addresses, mac, one.name.encode())
+    return found
 
 
 def eai(answer: Answer) -> int:

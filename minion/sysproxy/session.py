@@ -19,7 +19,8 @@ from hypercalls.api import EOF, RESET, Buffer, Copy, Ready
 from minion.sysproxy.messages import READ_ON_NS
 from minion.sysproxy.work import SessionWork
 from stack.netstack import Netstack
-from stack.socket.stream import Phase, StreamSocket
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Phase
 from stack.tcp.buffers import ReceiveQueue
 from stack.tcp.state import MAY_SEND
 from stack.tcp.tcb import Tcb

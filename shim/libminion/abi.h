@@ -30,7 +30,7 @@ enum minion_op {
     MINION_GETSOCKNAME = 5, /*                                     -> 0, sockaddr */
     MINION_GETPEERNAME = 6, /*                                     -> 0, sockaddr */
     MINION_GETSOCKOPT = 7,  /* level, name, room (bytes)           -> 0, value (at most room bytes) */
-    MINION_SETSOCKOPT = 8,  /* level, name                   value -> 0 */
+    MINION_SETSOCKOPT = 8,  /* level, name, flags (below)    value -> 0 */
     MINION_SHUTDOWN = 9,    /* how                                 -> 0: the client then shuts its end too;
                                                                       1: it leaves it as it is */
     MINION_IOCTL = 10,      /* request (SIOCOUTQ, ...)         arg -> result, arg */
@@ -50,12 +50,19 @@ enum minion_op {
                                                                    -> its exit status as a shell shows it,
                                                                       or an error with a line of text */
     MINION_MORE = 18,       /* bytes: so many will be written next with MSG_MORE           -> 0 */
+    MINION_INTERFACES = 19, /*                                     -> 0, minion_interface[], by index */
 };
 
 enum {                       /* flags of MINION_CONNECT */
     MINION_NONBLOCK = 1,
     MINION_ASK = 2,          /* start nothing: a caller that no longer waits asks how its attempt stands
                                                                    -> 0, EALREADY: goes on, or its error */
+};
+
+enum {                       /* c of MINION_SETSOCKOPT: these, and the value's length << 8 */
+    MINION_NULL = 1,         /* the pointer to the value was NULL */
+    MINION_ADMIN = 2,        /* the program has CAP_NET_ADMIN */
+    MINION_VALUE_MAX = 64,   /* bytes of a value that are sent; no option has more */
 };
 
 struct minion_request {
@@ -80,6 +87,16 @@ struct minion_address {      /* one answer to MINION_GETADDRINFO */
     uint16_t family;         /* AF_INET (AF_INET6 later) */
     uint16_t reserved;
     uint8_t addr[16];        /* network byte order; the first 4 bytes for AF_INET */
+};
+
+struct minion_interface {    /* one answer to MINION_INTERFACES */
+    uint32_t index;          /* from 1 */
+    uint32_t flags;          /* IFF_UP, ... */
+    uint32_t mtu;
+    uint8_t addr[4];         /* network byte order; zeros: none yet */
+    uint8_t netmask[4];
+    uint8_t hwaddr[8];       /* the first 6 bytes */
+    uint8_t name[16];        /* zero-terminated */
 };
 
 enum minion_fate {           /* data of MINION_ERROR's reply, one uint32_t */

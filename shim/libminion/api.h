@@ -42,6 +42,13 @@ int minion_dup2(int fd, int to);
 int minion_dup3(int fd, int to, int flags);
 int minion_fcntl(int fd, int command, long argument);
 
+int minion_getifaddrs(struct ifaddrs **first);
+void minion_freeifaddrs(struct ifaddrs *first);
+unsigned minion_if_nametoindex(const char *name);
+char *minion_if_indextoname(unsigned index, char *name);
+struct if_nameindex *minion_if_nameindex(void);
+void minion_if_freenameindex(struct if_nameindex *all);
+
 int minion_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **list);
 void minion_freeaddrinfo(struct addrinfo *list);

@@ -140,6 +140,14 @@ CALL(int, gethostbyaddr_r,
       struct hostent **result, int *error),
      (addr, len, family, entry, buf, room, result, error))
 
+/* Interfaces: glibc asks netlink by private symbols. */
+CALL(int, getifaddrs, (struct ifaddrs **first), (first))
+CALL(void, freeifaddrs, (struct ifaddrs *first), (first))
+CALL(unsigned, if_nametoindex, (const char *name), (name))
+CALL(char *, if_indextoname, (unsigned index, char *name), (index, name))
+CALL(struct if_nameindex *, if_nameindex, (void), ())
+CALL(void, if_freenameindex, (struct if_nameindex *all), (all))
+
 /* syscall(2): the calls above by number; every other number goes through untouched. */
 CALL(long, syscall, (long number, long a, long b, long c, long d, long e, long f),
      (number, a, b, c, d, e, f))
@@ -171,5 +179,3 @@ LEFT(setegid, "a group opens no door that its user has not opened")
 LEFT(getaddrinfo_a, "runs glibc's own resolver in threads; nobody has asked for it")
 LEFT(res_query, "DNS by the program's own hand: UDP")
 LEFT(getservbyname, "a file, no network")
-LEFT(getifaddrs, "netlink: shows the host's interfaces")
-LEFT(if_nametoindex, "as getifaddrs")

@@ -243,7 +243,7 @@ int request(struct request *r)
             return -1;
         }
         ssize_t n = receive_reply(fd, r, &head, &full);
-        if (n < 0 && (errno == EINTR || (timed && errno == EAGAIN)))
+        if (n < 0 && (errno == EINTR || errno == EFAULT || (timed && errno == EAGAIN)))
             return failed(r, slot, fd, errno);
         if (n <= 0)
             return failed(r, slot, fd, ENETDOWN);

@@ -15,7 +15,7 @@
 #include <sys/sendfile.h>
 #include <time.h>
 
-enum { FAST_OPEN = 0x20000000, LATER = MSG_OOB | FAST_OPEN };   /* flags not carried yet */
+enum { FAST_OPEN = 0x20000000, UNUSUAL = MSG_OOB | MSG_ERRQUEUE | MSG_TRUNC | MSG_PEEK };
 
 static int fail(int error)
 {
@@ -39,13 +39,22 @@ static bool is_ours(int fd)
 
 /* ---- receiving ---- */
 
-/* What is not asked of libc; errno says why.  MSG_OOB: no urgent data is ever there.  MSG_ERRQUEUE:
- * nor an error queue.  (tcp_recvmsg()) */
-static inline bool refused(int fd, int flags)
+/* What is not asked of libc as it is: whether it is done, and how it ended.  MSG_OOB: no urgent data
+ * is ever there.  MSG_ERRQUEUE: nor an error queue.  (tcp_recvmsg()) */
+static bool unusual(int fd, void *buf, size_t n, int flags, ssize_t *done)
 {
-    if (__builtin_expect(!(flags & (LATER | MSG_ERRQUEUE)), 1) || !is_ours(fd))
+    if (!is_ours(fd))
         return false;
-    errno = flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP;
+    if (flags & (MSG_OOB | MSG_ERRQUEUE))
+        *done = fail(flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP);
+    else if (flags & MSG_TRUNC)
+        *done = discard(fd, n, flags);
+    else if (flags & MSG_WAITALL && n)
+        *done = peek_all(fd, buf, n, flags);
+    else
+        return false;
+    if (*done == 0 || (*done < 0 && !(flags & (MSG_OOB | MSG_ERRQUEUE))))
+        *done = explain_read(fd, *done);
     return true;
 }
 
@@ -79,22 +88,23 @@ ssize_t minion_readv(int fd, const struct iovec *iov, int count)
 
 ssize_t minion_recv(int fd, void *buf, size_t n, int flags)
 {
-    if (refused(fd, flags))
-        return -1;
+    ssize_t done;
+    if (__builtin_expect(flags & UNUSUAL, 0) && unusual(fd, buf, n, flags, &done))
+        return done;
     return received(fd, LIBC(recv)(fd, buf, n, flags), n);
 }
 
 ssize_t minion_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
                         socklen_t *len)
 {
-    if (refused(fd, flags))
-        return -1;
     if (from && is_ours(fd)) {
-        ssize_t got = received(fd, LIBC(recvfrom)(fd, buf, n, flags, NULL, NULL), n);
+        ssize_t got = minion_recv(fd, buf, n, flags);
         if (got >= 0 && len)
             *len = 0;                /* TCP gives no address (the channel would give its name) */
         return got;
     }
+    if (__builtin_expect(flags & UNUSUAL, 0) && !from)
+        return minion_recv(fd, buf, n, flags);
     return received(fd, LIBC(recvfrom)(fd, buf, n, flags, from, len), n);
 }
 
@@ -116,8 +126,16 @@ static void forget_received(struct msghdr *msg)
 ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n;
-    if (msg && refused(fd, flags))
-        return -1;
+    size_t room = msg && msg->msg_control ? msg->msg_controllen : 0;
+    if (__builtin_expect(flags & UNUSUAL, 0) && msg &&
+        unusual(fd, msg->msg_iovlen ? msg->msg_iov->iov_base : NULL,
+                flags & MSG_TRUNC ? total(msg->msg_iov, msg->msg_iovlen)
+                : msg->msg_iovlen == 1 ? msg->msg_iov->iov_len : 0, flags, &n)) {
+        msg->msg_controllen = 0;
+        msg->msg_namelen = 0;
+        msg->msg_flags = 0;
+        return n;
+    }
     if (msg && msg->msg_name && is_ours(fd)) {
         void *name = msg->msg_name;
         msg->msg_name = NULL;
@@ -129,6 +147,8 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
     }
     if (n >= 0 && msg->msg_controllen)
         forget_received(msg);
+    else if (n >= 0 && room && is_ours(fd))
+        tell_inq(fd, msg, room);
     if (__builtin_expect(n > 0, 1))
         return n;
     return n == 0 && total(msg->msg_iov, msg->msg_iovlen) == 0 ? 0 : explain_read(fd, n);
@@ -174,14 +194,17 @@ ssize_t minion_sendto(int fd, const void *buf, size_t n, int flags, const struct
                       socklen_t len)
 {
     bool ours = seems_ours(fd);
-    if (ours && (to || (flags & LATER)))
+    if (ours && (to || (flags & (MSG_OOB | FAST_OPEN))))
         ours = proxied(fd, NULL);
     if (!ours) {
         ssize_t sent = LIBC(sendto)(fd, buf, n, flags, to, len);
         return sent >= 0 ? sent : explain_write(fd, true);
     }
-    if (flags & LATER)
+    if (flags & MSG_OOB)
         return fail(EOPNOTSUPP);
+    if (flags & FAST_OPEN && fast_open(fd, to, len) < 0)
+        return -1;
+    flags &= ~FAST_OPEN;
     if (flags & MSG_MORE)
         minion_more(fd, n);
     /* TCP ignores an address; the channel would call it an error. */
@@ -194,14 +217,17 @@ ssize_t minion_sendto(int fd, const void *buf, size_t n, int flags, const struct
 ssize_t minion_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
     bool ours = msg && seems_ours(fd);
-    if (ours && (msg->msg_name || msg->msg_controllen || (flags & LATER)))
+    if (ours && (msg->msg_name || msg->msg_controllen || (flags & (MSG_OOB | FAST_OPEN))))
         ours = proxied(fd, NULL);
     if (!ours) {
         ssize_t sent = LIBC(sendmsg)(fd, msg, flags);
         return sent >= 0 ? sent : explain_write(fd, true);
     }
-    if (flags & LATER)
+    if (flags & MSG_OOB)
         return fail(EOPNOTSUPP);
+    if (flags & FAST_OPEN && fast_open(fd, msg->msg_name, msg->msg_namelen) < 0)
+        return -1;
+    flags &= ~FAST_OPEN;
     /* Neither an address nor control data (descriptors!) goes over TCP. */
     struct msghdr data = {.msg_iov = msg->msg_iov, .msg_iovlen = msg->msg_iovlen};
     size_t n = flags & MSG_MORE ? total(msg->msg_iov, msg->msg_iovlen) : 0;

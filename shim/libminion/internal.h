@@ -3,6 +3,8 @@
 #define MINION_INTERNAL_H
 
 #include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -55,6 +57,12 @@ struct proxied {
 };
 
 bool proxied(int fd, struct proxied *sock);  /* sock may be NULL; keeps errno */
+
+/* What a channel is to the shim, marked by options of its kernel socket: true across dup, fork and
+ * exec, and without use on a channel (the program's own values are the minion's). */
+enum { CHANNEL_LISTENS = SO_BROADCAST, CHANNEL_TELLS_INQ = SO_DONTROUTE };
+bool channel_is(int fd, int mark);
+void channel_mark(int fd, int mark, int on);
 
 enum mark { MARK_NONE, MARK_FIN, MARK_ERR, MARK_NO_PEER };
 enum mark peer_mark(int fd);
@@ -134,6 +142,16 @@ ssize_t explain_read(int fd, ssize_t n);
 void forget_channels_error(int fd);
 ssize_t explain_write(int fd, bool quiet);   /* quiet: SIGPIPE is not wanted, or came already */
 ssize_t refuse_write(bool quiet);            /* EPIPE */
+
+/* unusual.c: flags that a channel does not know. */
+ssize_t discard(int fd, size_t n, int flags);                  /* MSG_TRUNC */
+ssize_t peek_all(int fd, void *buf, size_t n, int flags);      /* MSG_PEEK | MSG_WAITALL */
+void tell_inq(int fd, struct msghdr *msg, size_t room);        /* TCP_INQ; room: of msg_control */
+int fast_open(int fd, const struct sockaddr *to, socklen_t len);
+
+/* interfaces.c */
+bool is_interface_request(unsigned long code);
+int interface_request(int fd, const struct proxied *sock, unsigned long code, void *arg);
 
 /* resolve.c: names and addresses, asked of the minion unless the answer is plain. */
 enum { FOUND_MAX = MINION_DATA_MAX / sizeof(struct minion_address) };

@@ -63,6 +63,18 @@ enum mark peer_mark(int fd)
     return memcmp(name.sun_path + sizeof MARK, "fin", 3) == 0 ? MARK_FIN : MARK_ERR;
 }
 
+bool channel_is(int fd, int mark)
+{
+    int on = 0;
+    socklen_t len = sizeof on;
+    return LIBC(getsockopt)(fd, SOL_SOCKET, mark, &on, &len) == 0 && on;
+}
+
+void channel_mark(int fd, int mark, int on)
+{
+    LIBC(setsockopt)(fd, SOL_SOCKET, mark, &on, sizeof on);
+}
+
 /* One byte a descriptor; numbers beyond are asked about every time. */
 static unsigned char hints[65536];
 

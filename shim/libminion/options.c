@@ -1,9 +1,18 @@
 /* options.c - getsockopt and setsockopt: the kernel's channel, here, or the minion. */
 #include "internal.h"
 
+#include <linux/capability.h>
+#include <linux/tcp.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 enum { RCVTIMEO_NEW = 66, SNDTIMEO_NEW = 67 };   /* with 64-bit time, on 32-bit machines */
+
+static int fail(int error)
+{
+    errno = error;
+    return -1;
+}
 
 /* What read() and write() heed is an option of the channel they work on. */
 static bool is_channels(int level, int name)
@@ -15,7 +24,6 @@ static bool is_channels(int level, int name)
     case SO_SNDTIMEO:
     case RCVTIMEO_NEW:
     case SNDTIMEO_NEW:
-    case SO_RCVLOWAT:
     case SO_PEEK_OFF:
         return true;
     default:
@@ -23,38 +31,40 @@ static bool is_channels(int level, int name)
     }
 }
 
-static int give(void *value, socklen_t *len, const void *from, size_t size)
+static bool is_level(int level)
 {
-    if (*len > size)
-        *len = (socklen_t)size;
-    memcpy(value, from, *len);
-    return 0;
+    return level == SOL_SOCKET || level == IPPROTO_IP || level == IPPROTO_TCP;
 }
 
 static int give_int(void *value, socklen_t *len, int number)
 {
-    return give(value, len, &number, sizeof number);
+    if (*len > sizeof number)
+        *len = sizeof number;
+    memcpy(value, &number, *len);
+    return 0;
 }
 
 /* A minion that has gone took the connection with it: that is the socket's error, not ours. */
-static int pending_error(const struct proxied *sock)
+static int pending_error(int fd, const struct proxied *sock)
 {
     uint32_t fate;
+    int saved = errno;
     struct request r = {.sock = sock, .op = MINION_ERROR, .answer = &fate, .room = sizeof fate};
     int error = request(&r);
+    forget_channels_error(fd);
+    errno = saved;
     return error >= 0 ? error : ECONNRESET;
 }
 
 int minion_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
     struct proxied sock;
+    char nowhere[MINION_VALUE_MAX];
     if (is_channels(level, name) || !proxied(fd, &sock))
         return LIBC(getsockopt)(fd, level, name, value, len);
-    if (!value || !len || (int)*len < 0) {
-        errno = value && len ? EINVAL : EFAULT;
-        return -1;
-    }
-    if (level == SOL_SOCKET) {
+    if (!len)
+        return fail(is_level(level) ? EFAULT : EOPNOTSUPP);
+    if (level == SOL_SOCKET && value && (int)*len >= 0) {
         switch (name) {
         case SO_TYPE:
             return give_int(value, len, SOCK_STREAM);
@@ -62,28 +72,57 @@ int minion_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
             return give_int(value, len, AF_INET);
         case SO_PROTOCOL:
             return give_int(value, len, IPPROTO_TCP);
-        case SO_ERROR: {
-            int saved = errno;
-            int error = pending_error(&sock);
-            forget_channels_error(fd);
-            errno = saved;
-            return give_int(value, len, error);
-        }
+        case SO_ERROR:
+            return give_int(value, len, pending_error(fd, &sock));
         default:
             break;
         }
     }
-    size_t room = *len < MINION_DATA_MAX ? *len : MINION_DATA_MAX;
+    size_t room = value ? *len : sizeof nowhere;
+    if (room > MINION_DATA_MAX)
+        room = MINION_DATA_MAX;
     struct request r = {.sock = &sock, .op = MINION_GETSOCKOPT, .a = level, .b = name,
-                        .c = (int)room, .answer = value, .room = room};
+                        .c = (int)*len, .answer = value ? value : nowhere, .room = room};
     int result = request(&r);
+    if (result >= 0 && !value && r.got)
+        return fail(EFAULT);
     if (result >= 0)
         *len = (socklen_t)r.got;
     return result;
 }
 
-/* SO_SNDBUF bounds what the channel holds as well (the socket has the other half).  It is never raised: a channel that is full of
- * what keeps it from being written to would seem to have room. */
+/* Has the program CAP_NET_ADMIN?  Asked only where Linux does, as a sandbox may not like the call. */
+static bool is_admin(int level, int name)
+{
+    static const int asked[][2] = {
+        {SOL_SOCKET, SO_DEBUG}, {SOL_SOCKET, SO_SNDBUFFORCE}, {SOL_SOCKET, SO_RCVBUFFORCE},
+        {SOL_SOCKET, SO_PRIORITY}, {SOL_SOCKET, SO_MARK}, {SOL_SOCKET, SO_BUSY_POLL},
+        {SOL_SOCKET, SO_BINDTODEVICE}, {SOL_SOCKET, SO_TXTIME}, {SOL_SOCKET, SO_BINDTOIFINDEX},
+        {SOL_SOCKET, 69 /* SO_PREFER_BUSY_POLL */}, {SOL_SOCKET, 70 /* SO_BUSY_POLL_BUDGET */},
+        {IPPROTO_IP, IP_TRANSPARENT}, {IPPROTO_IP, IP_IPSEC_POLICY}, {IPPROTO_IP, IP_XFRM_POLICY},
+    };
+    struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        if (asked[i][0] == level && asked[i][1] == name)
+            return LIBC(syscall)(SYS_capget, (long)&head, (long)caps, 0, 0, 0, 0) == 0 &&
+                   (caps[CAP_NET_ADMIN / 32].effective & 1u << CAP_NET_ADMIN % 32);
+    return false;
+}
+
+/* What the channel is to know, too: how much a read waits for; that recvmsg() is to tell TCP_INQ. */
+static void tell_channel(int fd, int level, int name, const void *value)
+{
+    int number;
+    memcpy(&number, value, sizeof number);
+    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+        LIBC(setsockopt)(fd, level, name, &number, sizeof number);
+    if (level == IPPROTO_TCP && name == TCP_INQ)
+        channel_mark(fd, CHANNEL_TELLS_INQ, number);
+}
+
+/* SO_SNDBUF bounds what the channel holds as well (the socket has the other half).  It is never
+ * raised: a channel that is full of what keeps it from being written to would seem to have room. */
 static void shrink_channel(int fd, const int *value)
 {
     int room, half = *value / 2, saved = errno;
@@ -96,26 +135,20 @@ static void shrink_channel(int fd, const int *value)
 int minion_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     struct proxied sock;
-    if (is_channels(level, name)) {
-        int low;
-        socklen_t size = sizeof low;
-        /* On a listener this one is our mark (socket.c); it has no other use there. */
-        if (name == SO_RCVLOWAT && proxied(fd, NULL) &&
-            LIBC(getsockopt)(fd, level, name, &low, &size) == 0 &&
-            low == sizeof(struct minion_accept))
-            return 0;
+    if (is_channels(level, name) || !proxied(fd, &sock))
         return LIBC(setsockopt)(fd, level, name, value, len);
-    }
-    if (!proxied(fd, &sock))
-        return LIBC(setsockopt)(fd, level, name, value, len);
-    if (len > MINION_DATA_MAX || (!value && len)) {
-        errno = value ? EINVAL : EFAULT;
-        return -1;
-    }
+    if ((int)len < 0)
+        return fail(EINVAL);
+    int told = len < 1 << 20 ? (int)len : 1 << 20, saved = errno;
+    int flags = (value ? 0 : MINION_NULL) | (is_admin(level, name) ? MINION_ADMIN : 0);
+    errno = saved;
     struct request r = {.sock = &sock, .op = MINION_SETSOCKOPT, .a = level, .b = name,
-                        .data = value, .len = len};
+                        .c = flags | told << 8, .data = value,
+                        .len = !value ? 0 : len < MINION_VALUE_MAX ? len : MINION_VALUE_MAX};
     int result = request(&r);
-    if (result >= 0 && level == SOL_SOCKET && name == SO_SNDBUF && len >= sizeof(int))
+    if (result >= 0 && value && len >= sizeof(int))
+        tell_channel(fd, level, name, value);
+    if (result >= 0 && value && level == SOL_SOCKET && name == SO_SNDBUF && len >= sizeof(int))
         shrink_channel(fd, value);
     return result;
 }

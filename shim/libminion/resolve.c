@@ -30,7 +30,7 @@ static bool read_scope(const char *text, const struct in6_addr *addr, uint32_t *
 {
     char *end;
     if ((IN6_IS_ADDR_LINKLOCAL(addr) || IN6_IS_ADDR_MC_LINKLOCAL(addr)) &&
-        (*scope = if_nametoindex(text)) != 0)
+        (*scope = LIBC(if_nametoindex)(text)) != 0)
         return true;
     unsigned long number = isdigit((unsigned char)*text) ? strtoul(text, &end, 10) : UINT32_MAX;
     if (number >= UINT32_MAX || *end)

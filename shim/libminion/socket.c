@@ -12,12 +12,7 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-enum {
-    TYPE_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC,
-    /* The kernel's own mark of a listening channel, true across dup, fork and exec: nobody else
-     * asks for this many bytes at least.  It also keeps a message of accept's whole. */
-    LISTENING = sizeof(struct minion_accept),
-};
+enum { TYPE_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC };
 
 static int fail(int error)
 {
@@ -84,7 +79,35 @@ int minion_bind(int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 /* What the number keeps when another socket takes it, beside its flags. */
-static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_PEEK_OFF};
+static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PEEK_OFF};
+static void copy_options(int from, int to)
+{
+    for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {
+        struct timeval value;
+        socklen_t len = sizeof value;
+        if (LIBC(getsockopt)(from, SOL_SOCKET, KEPT[i], &value, &len) == 0)
+            LIBC(setsockopt)(to, SOL_SOCKET, KEPT[i], &value, len);
+    }
+}
+
+/* As copy_options() for a new channel, which has nothing but defaults. */
+static void inherit_options(int listener, int fd)
+{
+    for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {
+        struct timeval value = {0, 0};
+        socklen_t len = sizeof value;
+        if (LIBC(getsockopt)(listener, SOL_SOCKET, KEPT[i], &value, &len) < 0)
+            continue;
+        int bytes;
+        memcpy(&bytes, &value, sizeof bytes);
+        int unset = KEPT[i] == SO_RCVLOWAT ? 1 : -1;
+        bool set = len == sizeof bytes ? bytes != unset : value.tv_sec || value.tv_usec;
+        if (set)
+            LIBC(setsockopt)(fd, SOL_SOCKET, KEPT[i], &value, len);
+    }
+    if (channel_is(listener, CHANNEL_TELLS_INQ))
+        channel_mark(fd, CHANNEL_TELLS_INQ, 1);
+}
 
 /* The channel has ended, and here is another: it takes the old one's number.  What dup() and fork()
  * have made of the old one stays as dead as it is. */
@@ -92,12 +115,8 @@ static void replace(int fd, int fresh)
 {
     int saved = errno;
     int flags = fcntl(fd, F_GETFL), cloexec = fcntl(fd, F_GETFD) & FD_CLOEXEC;
-    for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {
-        struct timeval value;
-        socklen_t len = sizeof value;
-        if (LIBC(getsockopt)(fd, SOL_SOCKET, KEPT[i], &value, &len) == 0)
-            LIBC(setsockopt)(fresh, SOL_SOCKET, KEPT[i], &value, len);
-    }
+    copy_options(fd, fresh);
+    channel_mark(fresh, CHANNEL_TELLS_INQ, channel_is(fd, CHANNEL_TELLS_INQ));
     fcntl(fresh, F_SETFL, flags & ~O_ACCMODE);
     if (flags & O_ASYNC)
         fcntl(fresh, F_SETOWN, fcntl(fd, F_GETOWN));
@@ -126,8 +145,7 @@ int minion_listen(int fd, int backlog)
     int result = request_renewing(fd, &r);
     if (result < 0)
         return -1;
-    int bytes = LISTENING;
-    LIBC(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    channel_mark(fd, CHANNEL_LISTENS, 1);
     return result;
 }
 
@@ -160,13 +178,6 @@ int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
     return result < 0 && errno == EALREADY ? fail(reason) : result;
 }
 
-static bool is_listening(int fd)
-{
-    int bytes = 0;
-    socklen_t len = sizeof bytes;
-    return LIBC(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &len) == 0 && bytes == LISTENING;
-}
-
 /* accept(2): as much as fits, and how much there would have been. */
 static void give_address(struct sockaddr *addr, socklen_t *len, const void *from, size_t size)
 {
@@ -182,13 +193,13 @@ static void quieten(int fd)
 {
     struct sockaddr_storage name;
     socklen_t len = sizeof name;
-    int pair[2], bytes = LISTENING;
+    int pair[2];
     if (LIBC(getsockname)(fd, (struct sockaddr *)&name, &len) < 0 ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return;                      /* out of descriptors: it will be told again */
     replace(fd, pair[0]);
     LIBC(bind)(fd, (struct sockaddr *)&name, len);
-    LIBC(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+    channel_mark(fd, CHANNEL_LISTENS, 1);
     moved_high(pair[1]);             /* and stays open */
 }
 
@@ -245,7 +256,7 @@ int minion_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
         hint_set(got, HINT_THEIRS);
         return got;
     }
-    if ((flags & ~TYPE_FLAGS) || !proxied(fd, NULL) || !is_listening(fd))
+    if ((flags & ~TYPE_FLAGS) || !proxied(fd, NULL) || !channel_is(fd, CHANNEL_LISTENS))
         return -1;                   /* EINVAL it is */
     if (addr && (!len || (int)*len < 0))
         return fail(len ? EINVAL : EFAULT);
@@ -253,6 +264,7 @@ int minion_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     got = receive_accepted(fd, &msg, flags);
     if (got < 0)
         return -1;
+    inherit_options(fd, got);
     give_address(addr, len, msg.peer, sizeof(struct sockaddr_in));
     errno = saved;
     return adopt(got, flags, HINT_OURS);
@@ -313,19 +325,6 @@ static size_t ioctl_bytes(unsigned long request)
                ? sizeof(int) : sizeof(struct ifreq);
 }
 
-/* SIOCGIFCONF: the argument on the line is the room in bytes; the answer is the ifreqs. */
-static int list_interfaces(const struct proxied *sock, struct ifconf *conf)
-{
-    int room = conf->ifc_buf ? conf->ifc_len : 0;
-    struct request r = {.sock = sock, .op = MINION_IOCTL, .a = SIOCGIFCONF, .data = &room,
-                        .len = sizeof room, .answer = conf->ifc_buf,
-                        .room = room > 0 ? (size_t)room : 0};
-    int result = request(&r);
-    if (result >= 0)
-        conf->ifc_len = room > 0 ? (int)r.got : result;
-    return result < 0 ? -1 : 0;
-}
-
 int minion_ioctl(int fd, unsigned long request_code, void *arg)
 {
     struct proxied sock;
@@ -333,12 +332,12 @@ int minion_ioctl(int fd, unsigned long request_code, void *arg)
                 (request_code >> 8 == REQUEST_SIOC && request_code != FIOSETOWN &&
                  request_code != FIOGETOWN && request_code != SIOCSPGRP &&
                  request_code != SIOCGPGRP);
+    if (is_interface_request(request_code))
+        return interface_request(fd, proxied(fd, &sock) ? &sock : NULL, request_code, arg);
     if (!ours || !proxied(fd, &sock))
         return LIBC(ioctl)(fd, request_code, arg);
     if (!arg)
         return fail(EFAULT);
-    if (request_code == SIOCGIFCONF)
-        return list_interfaces(&sock, arg);
     size_t size = ioctl_bytes(request_code);
     struct request r = {.sock = &sock, .op = MINION_IOCTL, .a = (int)request_code, .data = arg,
                         .len = size, .answer = arg, .room = size};

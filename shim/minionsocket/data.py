@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import errno
+import select
 import socket
+import time
 from _socket import socket as _Base  # its methods are what was there before
+from array import array
 from collections.abc import Iterable
+from contextlib import suppress
+from fcntl import ioctl
+from termios import FIONREAD
 from typing import IO, NoReturn, TypeVar
 
-from _minionsocket import lib
+from _minionsocket import ffi, lib
 
-from minionsocket.calls import error, is_ours
+from minionsocket.calls import check, error, is_ours
+from minionsocket.methods import connect_raw, packed, wait
 
 Buffer = bytes | bytearray | memoryview
 Ancillary = list[tuple[int, int, bytes]]
 T = TypeVar("T")
+MSG_FASTOPEN, TCP_CM_INQ = 0x20000000, 36
 
 _LOSS = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
 _sendfile = socket.socket.sendfile
@@ -36,6 +44,31 @@ def _refuse(self: socket.socket, flags: int) -> None:
     """What is not asked of the kernel."""
     if flags & socket.MSG_OOB and is_ours(self):
         raise error(errno.EOPNOTSUPP)
+
+
+def _unusual(self: socket.socket, flags: int) -> bool:
+    """Flags that the kernel's channel does not know as TCP does (libminion's unusual.c)."""
+    waits = flags & socket.MSG_PEEK and flags & socket.MSG_WAITALL
+    return bool(flags & socket.MSG_TRUNC or waits) and is_ours(self)
+
+
+def _receive(self: socket.socket, buffer: Buffer, nbytes: int, flags: int) -> int:
+    limit = self.gettimeout()
+    if limit and not wait(self, select.POLLIN, time.monotonic() + limit):
+        raise TimeoutError("timed out")
+    room = ffi.from_buffer(buffer, require_writable=True)
+    return check(lib.minion_recv(self.fileno(), room, nbytes or len(room), flags))
+
+
+def _left(self: socket.socket, room: int) -> Ancillary:
+    """What TCP_INQ tells (SO_DONTROUTE marks a channel that does: internal.h)."""
+    if room < socket.CMSG_SPACE(4) or not _Base.getsockopt(
+        self, socket.SOL_SOCKET, socket.SO_DONTROUTE
+    ):
+        return []
+    left = array("i", [0])
+    ioctl(self.fileno(), FIONREAD, left, True)
+    return [(socket.IPPROTO_TCP, TCP_CM_INQ, left.tobytes())]
 
 
 def _ended(self: socket.socket, nothing: T) -> T:
@@ -62,7 +95,11 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
-    _refuse(self, flags)
+    if flags:
+        _refuse(self, flags)
+        if bufsize >= 0 and _unusual(self, flags):
+            room = bytearray(bufsize)
+            return bytes(room[: _receive(self, room, bufsize, flags)])
     try:
         data = _Base.recv(self, bufsize, flags)
     except OSError as seen:
@@ -71,7 +108,10 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
-    _refuse(self, flags)
+    if flags:
+        _refuse(self, flags)
+        if 0 <= nbytes <= memoryview(buffer).nbytes and _unusual(self, flags):
+            return _receive(self, buffer, nbytes, flags)
     try:
         count = _Base.recv_into(self, buffer, nbytes, flags)
     except OSError as seen:
@@ -104,6 +144,7 @@ def recvmsg(
     except OSError as seen:
         data, ancillary, got = _lost_reading(self, seen, b""), [], 0
     else:
+        ancillary += _left(self, ancbufsize)
         if not data and bufsize:
             _ended(self, data)
     return data, ancillary, got, None
@@ -121,6 +162,7 @@ def recvmsg_into(
     except OSError as seen:
         count, ancillary, got = _lost_reading(self, seen, 0), [], 0
     else:
+        ancillary += _left(self, ancbufsize)
         if not count and any(memoryview(buffer).nbytes for buffer in room):
             _ended(self, count)
     return count, ancillary, got, None
@@ -144,12 +186,36 @@ def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
         _lost_writing(self, seen)
 
 
+def _fast_open(self: socket.socket, raw: bytes) -> None:
+    code = connect_raw(self, raw)
+    if code is None:
+        raise TimeoutError("timed out")
+    if code:
+        raise error(code)
+
+
+def _checked(ancillary: Iterable[tuple[int, int, Buffer]]) -> None:
+    """TypeError, ValueError: what CPython's parser says of it, on a socket that goes nowhere."""
+    items = list(ancillary)
+    if items:
+        nowhere = _Base(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            with suppress(OSError):
+                nowhere.sendmsg([], items, socket.MSG_NOSIGNAL)
+        finally:
+            nowhere.close()
+
+
 def sendto(self: socket.socket, data: Buffer, *where: object) -> int:
     """sendto(data, address) or sendto(data, flags, address)."""
     if len(where) in (1, 2) and is_ours(self):
         flags = where[0] if len(where) == 2 else 0
-        assert isinstance(flags, int)
-        return send(self, data, flags)  # TCP ignores the address
+        if not isinstance(flags, int):
+            raise TypeError(f"'{type(flags).__name__}' object cannot be interpreted as an integer")
+        raw = packed("sendto", where[-1])
+        if flags & MSG_FASTOPEN:
+            _fast_open(self, raw)
+        return send(self, data, flags & ~MSG_FASTOPEN)  # TCP ignores the address
     return _Base.sendto(self, data, *where)  # type: ignore[call-overload, no-any-return]  # C checks
 
 
@@ -165,6 +231,12 @@ def sendmsg(
     try:
         if is_ours(self):  # neither an address nor ancillary data goes over TCP
             buffers = list(buffers)
+            _checked(ancdata)
+            if address is not None:
+                raw = packed("sendmsg", address)
+                if flags & MSG_FASTOPEN:
+                    _fast_open(self, raw)
+                    flags &= ~MSG_FASTOPEN
             _announce(self, flags, *buffers)
             return _written(self, flags, _Base.sendmsg(self, buffers, (), flags), *buffers)
         return _Base.sendmsg(self, buffers, ancdata, flags, address)  # type: ignore[arg-type]  # C checks

@@ -49,7 +49,7 @@ def init(
         raise
 
 
-def _packed(call: str, address: object) -> bytes:
+def packed(call: str, address: object) -> bytes:
     if not isinstance(address, tuple):
         kind = address.__class__.__name__
         raise TypeError(f"{call}(): AF_INET address must be tuple, not {kind}")
@@ -67,7 +67,7 @@ def _packed(call: str, address: object) -> bytes:
 def bind(self: socket.socket, address: object, /) -> None:
     if not is_ours(self):
         return _Base.bind(self, address)  # type: ignore[arg-type]  # checked by the C method
-    raw = _packed("bind", address)
+    raw = packed("bind", address)
     check(lib.minion_bind(self.fileno(), ffi.from_buffer("struct sockaddr *", raw), len(raw)))
     return None
 
@@ -79,7 +79,7 @@ def listen(self: socket.socket, backlog: int = min(socket.SOMAXCONN, 128), /) ->
     return None
 
 
-def _wait(self: socket.socket, events: int, deadline: float | None) -> bool:
+def wait(self: socket.socket, events: int, deadline: float | None) -> bool:
     """Until ready (True) or the deadline (False).  Signals: PEP 475."""
     poll = select.poll()
     poll.register(self.fileno(), events)
@@ -87,7 +87,7 @@ def _wait(self: socket.socket, events: int, deadline: float | None) -> bool:
     return bool(poll.poll(left_ms))
 
 
-def _connect(self: socket.socket, raw: bytes) -> int | None:
+def connect_raw(self: socket.socket, raw: bytes) -> int | None:
     """0, an errno, or None: timed out.  (CPython's internal_connect)"""
     timeout = self.gettimeout()
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -100,7 +100,7 @@ def _connect(self: socket.socket, raw: bytes) -> int | None:
         return code
     if code == errno.EINPROGRESS and timeout is None:
         return code  # SO_SNDTIMEO, as CPython
-    if not _wait(self, select.POLLOUT, deadline):
+    if not wait(self, select.POLLOUT, deadline):
         return None
     code = int(getsockopt(self, socket.SOL_SOCKET, socket.SO_ERROR))
     return 0 if code == errno.EISCONN else code
@@ -109,7 +109,7 @@ def _connect(self: socket.socket, raw: bytes) -> int | None:
 def connect(self: socket.socket, address: object, /) -> None:
     if not is_ours(self):
         return _Base.connect(self, address)  # type: ignore[arg-type]  # checked by the C method
-    code = _connect(self, _packed("connect", address))
+    code = connect_raw(self, packed("connect", address))
     if code is None:
         raise TimeoutError("timed out")
     if code:
@@ -120,7 +120,7 @@ def connect(self: socket.socket, address: object, /) -> None:
 def connect_ex(self: socket.socket, address: object, /) -> int:
     if not is_ours(self):
         return _Base.connect_ex(self, address)  # type: ignore[arg-type]  # checked by the C method
-    code = _connect(self, _packed("connect_ex", address))
+    code = connect_raw(self, packed("connect_ex", address))
     return errno.EAGAIN if code is None else code
 
 
@@ -134,7 +134,7 @@ def accept(self: socket.socket) -> tuple[int, Address]:
     addr = ffi.new("char[]", SOCKADDR_MAX)
     size = ffi.new("socklen_t *", SOCKADDR_MAX)
     while True:
-        if timeout and not _wait(self, select.POLLIN, deadline):
+        if timeout and not wait(self, select.POLLIN, deadline):
             raise TimeoutError("timed out")
         fd = lib.minion_accept4(
             self.fileno(), ffi.cast("struct sockaddr *", addr), size, socket.SOCK_CLOEXEC

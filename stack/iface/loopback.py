@@ -48,7 +48,7 @@ class LoopbackInterface:
         ip_input: Callable[[LoopbackInterface, Frame, int, int], None],
         batch_end: Callable[[int], None],
     ) -> None:
-        self.name = "lo0"
+        self.name = "lo"
         self.address = 0x7F000001
         self.netmask = 0xFF000000
         self.mtu_bytes = MTU_BYTES

@@ -92,7 +92,8 @@ class Ip:
         generation = self.routes.generation
         if self.is_local(dst):
             loopback = next(i for i in self.interfaces if isinstance(i, LoopbackInterface))
-            return Path(loopback, dst, src or dst, loopback.mtu_bytes, generation)
+            near = loopback.address if is_loopback(dst) else dst
+            return Path(loopback, dst, src or near, loopback.mtu_bytes, generation)
         route: Route | None
         if dst == 0xFFFFFFFF:
             interface = self.interfaces[-1]

@@ -10,7 +10,6 @@ OSError with Linux's errnos; a pending error is reported once (so_error).
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import IntEnum
 from errno import (
     EADDRNOTAVAIL,
     EAGAIN,
@@ -24,53 +23,31 @@ from errno import (
     ENOTCONN,
     EPIPE,
 )
-from typing import Protocol
 
 from hypercalls.api import Buffer
 from stack.netstack import Netstack
+from stack.socket import constants as c
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
-from stack.tcp import hold
-from stack.tcp.connections import Hold, Listener
+from stack.socket.user import Address, Phase, User
+from stack.tcp import hold as holding
+from stack.tcp.connections import Listener
+from stack.tcp.ports import REUSE_ADDRESS, REUSE_PORT, Hold
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import Ipv4, is_multicast
 from stack.wire.tcp import Tcp
 
-Address = tuple[int, int]
+LISTENERS_OWN = frozenset(((c.SOL_SOCKET, c.SO_PRIORITY), (c.IPPROTO_TCP, c.TCP_FASTOPEN)))
+"""Options that accepted sockets do not inherit; nor IP_OPTIONS and TCP_DEFER_ACCEPT."""
 WRITE_MIN_BYTES = 2048
-
-
-class Phase(IntEnum):
-    """What the calls on a socket know of its connection (Linux: enum socket_state)."""
-
-    UNCONNECTED = 0
-    CONNECTING = 1
-    CONNECTED = 2
-
-
-class User(Protocol):
-    """Told of a socket's events in softint context; must not wait."""
-
-    def received(self, buffer: Buffer, offset: int, length: int) -> int:
-        """In-order data, borrowed for the call: how much was taken.  The rest is queued."""
-
-    def readable(self) -> None:
-        """Queued data, the end of the stream, or a connection to accept."""
-
-    def writable(self) -> None:
-        """Room in the send buffer, after `send_space` was 0."""
-
-    def connected(self) -> None: ...
-
-    def closed(self, error: int) -> None:
-        """Gone: an errno, or 0 when both ends closed in order."""
 
 
 class StreamSocket:
     __slots__ = (
-        "_hold", "_net", "_options", "error", "failed", "kept", "linger_s", "listener",
-        "local", "phase", "readable", "received", "remote", "reuse_address", "shut_read",
-        "shut_write", "tcb", "user", "was_connected", "writable",
+        "_cookie", "_hold", "_net", "_options", "accepted", "defer_accept", "device", "error",
+        "failed", "kept", "kept_bytes", "linger_s", "listener", "local", "phase", "port_range",
+        "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write", "tcb", "user",
+        "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
@@ -88,11 +65,18 @@ class StreamSocket:
         self.shut_read = self.shut_write = False
         self.linger_s: int | None = None
         """None: close in the background; 0: reset; else as None (close never waits here)."""
-        self.reuse_address = False
         self._hold: Hold | None = None
         self._options: dict[str, int] = {}
         self.kept: dict[tuple[int, int], int] = {}
         """Options that change nothing here: what was set is what is read."""
+        self.kept_bytes: dict[tuple[int, int], bytes] = {}
+        self.device = 0
+        """SO_BINDTODEVICE: an interface's index."""
+        self.rcvlowat = 1
+        self.defer_accept = 0
+        self.port_range: Address = (0, 0)
+        self.accepted = False
+        self._cookie = 0
         self.attach(user)
 
     def attach(self, user: User) -> None:
@@ -133,23 +117,26 @@ class StreamSocket:
             raise OSError(EINVAL, "already bound")
         connections = self._net.tcp.connections
         if not port:
-            port = connections.free_port(None, ip)
-        self._hold = connections.hold(ip, port, self.reuse_address)
+            port = connections.free_port(None, ip, *self.port_range)
+        hold = Hold(ip, port, self._options.get("reuse", 0))
+        connections.hold(hold)
+        self._hold = hold
         self.local = (ip, port)
 
     def listen(self, backlog: int) -> None:
         """EINVAL, EADDRINUSE.  Listening again only changes the backlog."""
         if self.listener is not None:
-            self.listener.backlog = max(0, min(backlog, self._net.config.somaxconn))
+            self.listener.backlog = self._net.tcp.bounded(backlog)
             return
         if self.phase != Phase.UNCONNECTED:
             raise OSError(EINVAL, "connected")
-        connections = self._net.tcp.connections
-        if self._hold is None:
+        hold = self._hold
+        if hold is None:
             self.bind((self.local[0], 0))
-        connections.check_listeners(*self.local)  # sockets may share a port until one listens
-        self.listener = self._net.tcp.listen(self.local, backlog, self.readable)
-        self.listener.template = self._apply
+            hold = self._hold
+        assert hold is not None
+        self.listener = self._net.tcp.listen(hold, backlog, self.readable, self._apply)
+        self.listener.defer_accept = self.defer_accept
 
     def connect(self, remote: Address) -> bool:
         """Start connecting; the user is told how it ends.  True: it is connected, told here.
@@ -170,7 +157,8 @@ class StreamSocket:
             raise OSError(ECONNREFUSED, "nobody listens on port 0")
         tcp = self._net.tcp
         hold = self._hold
-        tcb = tcp.create(self.local if hold is not None else (0, 0), (ip, port), self)
+        local = self.local if hold is not None else (0, 0)
+        tcb = tcp.create(local, (ip, port), self, self.port_range)
         self._apply(tcb)
         self._begin(tcb)
         self.phase = Phase.CONNECTING
@@ -233,10 +221,20 @@ class StreamSocket:
         child.remote = tcb.key[2:]
         child.was_connected = True
         child.phase = Phase.CONNECTED
-        child._options = dict(self._options)
-        child.kept = dict(self.kept)
-        child.linger_s = self.linger_s
+        child.accepted = True
+        child.inherit(self)
+        if tcb.state == State.CLOSED:  # reset while it waited
+            child.error, child.failed = tcb.error, tcb.error != 0
         return child
+
+    def inherit(self, parent: StreamSocket) -> None:
+        """What accept(2) leaves as the listener had it."""
+        self._options = dict(parent._options)
+        self.kept = {key: value for key, value in parent.kept.items() if key not in LISTENERS_OWN}
+        self.linger_s = parent.linger_s
+        self.device = parent.device
+        self.rcvlowat = parent.rcvlowat
+        self.port_range = parent.port_range
 
     def getsockname(self) -> Address:
         return self.local
@@ -277,6 +275,49 @@ class StreamSocket:
             return value
         return self._options.get(name, self._net.defaults[name])
 
+    def default(self, name: str) -> int:
+        """Of an attribute that nobody has set."""
+        return self._net.defaults[name]
+
+    def _set_reuse(self, bit: int, on: bool) -> None:
+        reuse = self._options.get("reuse", 0)
+        reuse = reuse | bit if on else reuse & ~bit
+        self._options["reuse"] = reuse
+        if self._hold is not None:
+            self._hold.reuse = reuse
+        if self.tcb is not None:
+            self._net.tcp.connections.reuse(self.tcb, reuse)
+
+    @property
+    def reuse_address(self) -> bool:
+        return self._options.get("reuse", 0) & REUSE_ADDRESS != 0
+
+    @reuse_address.setter
+    def reuse_address(self, on: bool) -> None:
+        self._set_reuse(REUSE_ADDRESS, on)
+
+    @property
+    def reuse_port(self) -> bool:
+        return self._options.get("reuse", 0) & REUSE_PORT != 0
+
+    @reuse_port.setter
+    def reuse_port(self, on: bool) -> None:
+        self._set_reuse(REUSE_PORT, on)
+
+    def cookie(self) -> int:
+        """SO_COOKIE: no other socket's."""
+        if not self._cookie:
+            self._net.sockets_made += 1
+            self._cookie = self._net.sockets_made
+        return self._cookie
+
+    def interface_names(self) -> list[str]:
+        """By index, from 1."""
+        return [interface.name for interface in self._net.ip.interfaces]
+
+    def now_ns(self) -> int:
+        return self._net.callouts.now()
+
     def restart_keepalive(self) -> None:
         tcb = self.tcb
         if tcb is not None and tcb.state in MAY_SEND:
@@ -308,7 +349,7 @@ class StreamSocket:
             raise OSError(EPIPE, "not open for writing")
         tcb.snd.append(buffer, offset, length)
         if more:
-            hold.written(tcb)
+            holding.written(tcb)
         self._net.tcp.push(tcb)
 
     def consumed(self) -> None:
@@ -333,7 +374,7 @@ class StreamSocket:
             if self.connecting or how != SHUT_WR:
                 self.disconnect()
             return
-        if tcb is None or not self.was_connected or tcb.state == State.CLOSED:
+        if tcb is None or not self.was_connected or tcb.state in (State.CLOSED, State.TIME_WAIT):
             raise OSError(ENOTCONN, "not connected")
         self.shut_read = self.shut_read or how != SHUT_WR
 
@@ -346,12 +387,12 @@ class StreamSocket:
     def more(self, length: int) -> None:
         """The next length bytes will be written with MSG_MORE."""
         if self.tcb is not None:
-            hold.announce(self.tcb, length)
+            holding.announce(self.tcb, length)
 
     def push(self, force: bool = False) -> None:
         """Send what options, or MSG_MORE, held back.  force: Nagle's algorithm and TCP_CORK too."""
         if self.tcb is not None:
-            hold.release(self.tcb)
+            holding.release(self.tcb)
             self._net.tcp.push(self.tcb, force)
 
     def push_within(self, delay_ns: int) -> None:

@@ -110,7 +110,7 @@ class AckInput:
         if state == State.FIN_WAIT_1:
             step(tcb, On.RCV_ACK_OF_FIN)
             if tcb.orphan_at == -1:
-                tcb.orphan_at = now + self._config.orphan_ns
+                tcb.orphan_at = now + max(tcb.linger2_ns, 1)
         elif state == State.CLOSING:
             step(tcb, On.RCV_ACK_OF_FIN)
             self._connections.enter_time_wait(tcb, now)

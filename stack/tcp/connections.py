@@ -10,7 +10,7 @@ from hashlib import blake2s
 from hypercalls.api import Hypercalls
 from stack.callout import Callout, Callouts
 from stack.config import SECOND, Config
-from stack.tcp.ports import PortUse
+from stack.tcp.ports import Hold, PortUse
 from stack.tcp.state import On, State, step
 from stack.tcp.tcb import NOBODY, Key, Owner, Tcb
 
@@ -20,9 +20,12 @@ Local = tuple[int, int]
 class TimeWait:
     """What is left of a connection in TIME-WAIT: enough to acknowledge a repeated FIN."""
 
-    __slots__ = ("answered_ns", "expires_ns", "rcv_nxt", "since_ns", "snd_nxt")
+    __slots__ = ("answered_ns", "expires_ns", "rcv_nxt", "reuse", "since_ns", "snd_nxt")
 
-    def __init__(self, snd_nxt: int, rcv_nxt: int, since_ns: int, expires_ns: int) -> None:
+    def __init__(
+        self, snd_nxt: int, rcv_nxt: int, since_ns: int, expires_ns: int, reuse: int = 0
+    ) -> None:
+        self.reuse = reuse
         self.snd_nxt = snd_nxt
         self.rcv_nxt = rcv_nxt
         self.since_ns = since_ns
@@ -33,35 +36,32 @@ class TimeWait:
 class Listener:
     """A port in LISTEN: half-open connections, and those ready to be accepted."""
 
-    def __init__(self, local: Local, backlog: int, acceptable: Callable[[], None]) -> None:
-        self.local = local
+    def __init__(
+        self, hold: Hold, backlog: int, acceptable: Callable[[], None],
+        template: Callable[[Tcb], None],
+    ) -> None:  # fmt: skip
+        self.hold = hold
+        self.local: Local = (hold.address, hold.port)
         self.backlog = backlog
         self.acceptable = acceptable
         """Told, in softint context, when `ready` gains a connection."""
-        self.template: Callable[[Tcb], None] = lambda _tcb: None
+        self.template = template
         """Gives the listening socket's options to a new connection."""
         self.half_open: dict[Key, Tcb] = {}
         self.ready: deque[Tcb] = deque()
+        self.handed_out = 0
+        """Taken from `ready`, but not by the program yet: they fill the backlog, too."""
+        self.defer_accept = 0
+        """TCP_DEFER_ACCEPT: so many SYN-ACKs' time a connection without data is not ready."""
+        self.deferred: set[Key] = set()
+        """Half-open ones whose handshake is complete but for the data."""
+        self.group = [self]
+        """All that listen on this address and port (SO_REUSEPORT)."""
 
     @property
     def full(self) -> bool:
-        return len(self.ready) > self.backlog  # BSD and Linux accept one more than backlog
-
-
-class Hold:
-    """A bound socket's claim to its port, until it is closed."""
-
-    __slots__ = ("address", "port", "reuse")
-
-    def __init__(self, address: int, port: int, reuse: bool) -> None:
-        self.address = address
-        self.port = port
-        self.reuse = reuse
-
-
-def overlap(one: int, other: int) -> bool:
-    """Whether two local addresses of sockets on one port conflict; 0 is all of them."""
-    return not one or not other or one == other
+        # BSD and Linux accept one more than backlog
+        return len(self.ready) + self.handed_out > self.backlog
 
 
 class Connections:
@@ -74,7 +74,6 @@ class Connections:
         self.connected = PortUse()
         """Of connections, and of what is in TIME-WAIT."""
         self.listeners: dict[Local, Listener] = {}
-        self.listening = PortUse()
         self.bound: dict[int, list[Hold]] = {}
         """Ports of bound sockets."""
         self._next_port = 0
@@ -102,36 +101,62 @@ class Connections:
         """The end of a TIME-WAIT."""
         entry = self.time_wait.pop(key, None)
         if entry is not None:
-            self.connected.remove(key[0], key[1])
+            self.connected.remove(key[0], key[1], entry.reuse)
         return entry
 
     def insert(self, tcb: Tcb) -> None:
         """A connection begins."""
         self.table[tcb.key] = tcb
-        self.connected.add(tcb.key[0], tcb.key[1])
+        self.connected.add(tcb.key[0], tcb.key[1], tcb.reuse)
 
     def _remove(self, tcb: Tcb) -> None:
         if self.table.get(tcb.key) is tcb:
             del self.table[tcb.key]
-            self.connected.remove(tcb.key[0], tcb.key[1])
+            self.connected.remove(tcb.key[0], tcb.key[1], tcb.reuse)
+
+    def reuse(self, tcb: Tcb, reuse: int) -> None:
+        """SO_REUSEADDR or SO_REUSEPORT of a connection has changed."""
+        if self.table.get(tcb.key) is tcb:
+            self.connected.add(tcb.key[0], tcb.key[1], reuse)
+            self.connected.remove(tcb.key[0], tcb.key[1], tcb.reuse)
+        tcb.reuse = reuse
 
     def listen(self, listener: Listener) -> None:
-        self.listeners[listener.local] = listener
-        self.listening.add(*listener.local)
+        """OSError(EADDRINUSE): somebody listens there, or has bound the address for himself."""
+        self._check(listener.hold)
+        listener.hold.listening = True
+        first = self.listeners.setdefault(listener.local, listener)
+        if first is not listener:
+            first.group.append(listener)
+            listener.group = first.group
 
     def unlisten(self, listener: Listener) -> None:
-        if self.listeners.get(listener.local) is listener:
+        group = listener.group
+        if listener not in group:
+            return
+        group.remove(listener)
+        listener.hold.listening = False
+        if group:
+            self.listeners[listener.local] = group[0]
+        else:
             del self.listeners[listener.local]
-            self.listening.remove(*listener.local)
 
-    def free_port(self, remote: Local | None, local_address: int) -> int:
+    def free_port(
+        self, remote: Local | None, local_address: int, low: int = 0, high: int = 0
+    ) -> int:
         """RFC 6056, algorithm 3: a keyed hash decides where the search starts.
+
+        low, high: IP_LOCAL_PORT_RANGE, as far as it lies within ours; 0: no such bound.
 
         With a remote, a port is free when the four-tuple is (TIME-WAIT tuples are taken last).
         OSError: EADDRINUSE, or EADDRNOTAVAIL with a remote.
         """
         config = self._config
-        first, count = config.port_first, config.port_last - config.port_first + 1
+        first = max(low, config.port_first)
+        last = min(high or config.port_last, config.port_last)
+        if first > last:
+            first, last = config.port_first, config.port_last
+        count = last - first + 1
         self._next_port += 1
         seed = blake2s(repr(remote).encode(), key=self._secret, digest_size=4).digest()
         start = int.from_bytes(seed, "big") + self._next_port
@@ -142,7 +167,7 @@ class Connections:
             if port in self.bound or (0, port) in self.listeners:
                 continue
             if remote is None:
-                if port in self.connected or port in self.listening:
+                if port in self.connected:
                     continue
                 self._next_port += i
                 return port
@@ -161,17 +186,10 @@ class Connections:
             return recyclable
         raise OSError(EADDRINUSE if remote is None else EADDRNOTAVAIL, "no free port")
 
-    def hold(self, address: int, port: int, reuse: bool) -> Hold:
-        """Bind a port.  OSError(EADDRINUSE); the rules are Linux's, see socket(7), SO_REUSEADDR."""
-        self.check_listeners(address, port)
-        for other in self.bound.get(port, ()):
-            if overlap(address, other.address) and not (reuse and other.reuse):
-                raise OSError(EADDRINUSE, "address in use")
-        if not reuse and self.connected.overlaps(address, port):
-            raise OSError(EADDRINUSE, "address in use")
-        hold = Hold(address, port, reuse)
-        self.bound.setdefault(port, []).append(hold)
-        return hold
+    def hold(self, hold: Hold) -> None:
+        """Bind a port.  OSError(EADDRINUSE)."""
+        self._check(hold)
+        self.bound.setdefault(hold.port, []).append(hold)
 
     def release(self, hold: Hold) -> None:
         holds = self.bound[hold.port]
@@ -179,13 +197,21 @@ class Connections:
         if not holds:
             del self.bound[hold.port]
 
-    def check_listeners(self, address: int, port: int) -> None:
-        """OSError(EADDRINUSE) if somebody listens there."""
-        if self.listening.overlaps(address, port):
+    def _check(self, hold: Hold) -> None:
+        """OSError(EADDRINUSE): others on the port do not let this one be there."""
+        if self.connected.conflicts(hold) or any(
+            other is not hold and hold.conflicts(other) for other in self.bound.get(hold.port, ())
+        ):
             raise OSError(EADDRINUSE, "address in use")
 
-    def listener_for(self, address: int, port: int) -> Listener | None:
-        return self.listeners.get((address, port)) or self.listeners.get((0, port))
+    def listener_for(self, key: Key) -> Listener | None:
+        """Who is to get a connection: local address and port, and the peer's."""
+        address, port, _, _ = key
+        listener = self.listeners.get((address, port)) or self.listeners.get((0, port))
+        if listener is None or len(listener.group) == 1:
+            return listener
+        digest = blake2s(repr(key).encode(), key=self._secret, digest_size=4).digest()
+        return listener.group[int.from_bytes(digest, "big") * len(listener.group) >> 32]
 
     # -- the end of a connection
 
@@ -197,9 +223,8 @@ class Connections:
         listener = tcb.listener
         if isinstance(listener, Listener):
             listener.half_open.pop(tcb.key, None)
-            if tcb in listener.ready:
-                listener.ready.remove(tcb)
-            tcb.listener = None
+            listener.deferred.discard(tcb.key)
+            tcb.listener = None  # one that is ready stays so: accept() hands it out, as on Linux
         if tcb.state != State.CLOSED:
             step(tcb, On.DELETE)
         self._quiet(tcb)
@@ -224,8 +249,8 @@ class Connections:
         self._quiet(tcb)
         expires = now + 2 * self._config.msl_ns
         self._forget(tcb.key)
-        self.time_wait[tcb.key] = TimeWait(tcb.snd_nxt, tcb.rcv_nxt, now, expires)
-        self.connected.add(tcb.key[0], tcb.key[1])
+        self.time_wait[tcb.key] = TimeWait(tcb.snd_nxt, tcb.rcv_nxt, now, expires, tcb.reuse)
+        self.connected.add(tcb.key[0], tcb.key[1], tcb.reuse)
         if len(self.time_wait) > self._config.time_wait_max:
             self._forget(next(iter(self.time_wait)))
             self.counters["time_wait_recycled"] += 1

@@ -224,6 +224,7 @@ class DataInput:
         tcb.rcv_nxt += 1
         tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt)
         tcb.fin_received = True
+        tcb.pingpong = 1  # what is left is ours to say (Linux: tcp_fin())
         tcb.ack_now = True
         step(tcb, On.RCV_FIN)
         tcb.owner.readable()

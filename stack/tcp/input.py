@@ -77,7 +77,7 @@ class Input:
         if waiting is not None and not self._time_wait(key, waiting, segment, now):
             return
         flags = segment.flags
-        listener = self._connections.listener_for(dst, segment.dst)
+        listener = self._connections.listener_for(key)
         if listener is not None:
             self._listen(listener, header, segment, now)
             return
@@ -274,8 +274,12 @@ class Input:
             )
             return False
         listener = tcb.listener
-        if isinstance(listener, Listener) and listener.full:
-            return False  # no room to accept: the peer will send again
+        if isinstance(listener, Listener):
+            if listener.full:
+                return False  # no room to accept: the peer will send again
+            if tcb.retries < listener.defer_accept and not (segment.length or segment.flags & FIN):
+                listener.deferred.add(tcb.key)  # its text opens it, or the SYN-ACK's last ACK
+                return False
         step(tcb, On.RCV_ACK_OF_SYN)
         tcb.snd_wnd = tcb.max_snd_wnd = segment.window << tcb.snd_scale
         tcb.snd_wl1 = unwrap(tcb.rcv_nxt, segment.seq)

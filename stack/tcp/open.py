@@ -137,6 +137,7 @@ class Opener:
         listener = tcb.listener
         if isinstance(listener, Listener):
             listener.half_open.pop(tcb.key, None)
+            listener.deferred.discard(tcb.key)
             listener.ready.append(tcb)
             listener.acceptable()
         else:

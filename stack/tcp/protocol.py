@@ -16,6 +16,7 @@ from stack.tcp.input import Input
 from stack.tcp.open import Opener
 from stack.tcp.output import Output
 from stack.tcp.pool import Pool
+from stack.tcp.ports import Hold
 from stack.tcp.state import MAY_OUTPUT, MAY_RECEIVE, On, State, step
 from stack.tcp.tcb import NOBODY, Owner, Tcb
 from stack.tcp.timers import Timers
@@ -49,14 +50,15 @@ class TcpProtocol:
 
     # -- opening
 
-    def create(self, local: Local, remote: Local, owner: Owner) -> Tcb:
+    def create(self, local: Local, remote: Local, owner: Owner, ports: Local = (0, 0)) -> Tcb:
         """A closed connection, to be given options and then to `connect`.
 
+        ports: the range to choose from (IP_LOCAL_PORT_RANGE); a 0 is no bound.
         OSError: ENETUNREACH, EADDRINUSE, EADDRNOTAVAIL (no port left for local port 0).
         """
         address, port = local
         address = address or self._ip.path(remote[0]).src
-        port = port or self.connections.free_port(remote, address)
+        port = port or self.connections.free_port(remote, address, *ports)
         tcb = self.opener.create((address, port), remote, self._clock.monotonic_ns())
         tcb.owner = owner
         return tcb
@@ -66,10 +68,19 @@ class TcpProtocol:
         self.opener.active(tcb, self._clock.monotonic_ns())
         self.timers.arm(tcb)
 
-    def listen(self, local: Local, backlog: int, acceptable: Callable[[], None]) -> Listener:
-        listener = Listener(local, min(max(backlog, 0), self._config.somaxconn), acceptable)
+    def listen(
+        self, hold: Hold, backlog: int, acceptable: Callable[[], None],
+        template: Callable[[Tcb], None],
+    ) -> Listener:  # fmt: skip
+        """OSError(EADDRINUSE)."""
+        listener = Listener(hold, self.bounded(backlog), acceptable, template)
         self.connections.listen(listener)
         return listener
+
+    def bounded(self, backlog: int) -> int:
+        """As listen(2) has it: a negative backlog is a large one."""
+        most = self._config.somaxconn
+        return backlog if 0 <= backlog <= most else most
 
     def unlisten(self, listener: Listener) -> None:
         """Stop listening; connections nobody has accepted are reset (RFC 9293, 3.10.4)."""
@@ -172,7 +183,10 @@ class TcpProtocol:
         if tcb.state == State.FIN_WAIT_1:
             tcb.orphan_at = -1  # starts with FIN-WAIT-2
         elif tcb.state == State.FIN_WAIT_2:
-            tcb.orphan_at = self._clock.monotonic_ns() + self._config.orphan_ns
+            if tcb.linger2_ns < 0:
+                self.abort(tcb)
+                return
+            tcb.orphan_at = self._clock.monotonic_ns() + tcb.linger2_ns
             self.timers.arm(tcb)
 
     def abort(self, tcb: Tcb) -> None:

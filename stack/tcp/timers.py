@@ -12,7 +12,7 @@ from errno import ETIMEDOUT
 from stack.callout import Callouts
 from stack.config import Config
 from stack.tcp import newreno, rto
-from stack.tcp.connections import Connections
+from stack.tcp.connections import Connections, Listener
 from stack.tcp.output import Output
 from stack.tcp.state import State
 from stack.tcp.tcb import NOBODY, Tcb
@@ -78,10 +78,15 @@ class Timers:
         config = self._config
         tcb.retries += 1
         limit = config.retries if tcb.owner is not NOBODY else config.orphan_retries
+        waits = False
         if tcb.state == State.SYN_SENT:
-            limit = config.syn_retries
+            limit = tcb.syn_retries or config.syn_retries
         elif tcb.state == State.SYN_RECEIVED:
             limit = config.synack_retries
+            listener = tcb.listener
+            if isinstance(listener, Listener) and tcb.key in listener.deferred:
+                limit = max(limit, listener.defer_accept)
+                waits = tcb.retries < listener.defer_accept  # the peer need not be reminded
         if tcb.retries == 1:
             tcb.stalled_at = now - tcb.rto_ns
         patience = tcb.user_timeout_ns  # RFC 5482, and MUST-21
@@ -91,6 +96,9 @@ class Timers:
         self.counters["timeouts"] += 1
         rto.back_off(tcb, config)
         tcb.timed_at = 0
+        if waits:
+            tcb.rexmt_at = now + tcb.rto_ns
+            return
         if tcb.state in (State.SYN_SENT, State.SYN_RECEIVED):
             self._output.syn(tcb, now)
             return
@@ -102,6 +110,8 @@ class Timers:
             tcb.rexmt_at = now + tcb.rto_ns
             return
         self._output.run(tcb, now)
+        if patience and tcb.rexmt_at:
+            tcb.rexmt_at = min(tcb.rexmt_at, tcb.stalled_at + patience)
 
     def _persist(self, tcb: Tcb, now: int) -> None:
         """Zero-window probes, with exponential back-off, for ever (MUST-35 to MUST-37).
@@ -114,7 +124,14 @@ class Timers:
         config = self._config
         orphan = tcb.owner is NOBODY
         patience = config.orphan_retries if orphan else config.retries
-        if tcb.keep_sent >= patience or (orphan and tcb.persist_backoff >= config.orphan_probes):
+        if not tcb.persist_backoff:
+            tcb.stalled_at = now
+        limit_ns = tcb.user_timeout_ns
+        if (
+            (limit_ns and now - tcb.stalled_at >= limit_ns)
+            or tcb.keep_sent >= patience
+            or (orphan and tcb.persist_backoff >= config.orphan_probes)
+        ):
             if orphan:
                 self._output.reset(tcb)
             self._connections.finish(tcb, tcb.error or ETIMEDOUT)
@@ -124,6 +141,8 @@ class Timers:
         tcb.persist_backoff = min(tcb.persist_backoff + 1, 16)
         delay = min(max(tcb.rto_ns, config.persist_min_ns) << tcb.persist_backoff,
                     config.persist_max_ns)  # fmt: skip
+        if limit_ns:
+            delay = min(delay, tcb.stalled_at + limit_ns - now)
         self._output.window_probe(tcb, now)
         if not tcb.rexmt_at:
             tcb.persist_at = now + delay
@@ -133,7 +152,13 @@ class Timers:
         if tcb.flight or tcb.persist_at:  # those are asking already
             tcb.keep_at = now + tcb.keep_idle_ns
             return
-        if tcb.keep_sent >= tcb.keep_probes:
+        limit_ns = tcb.user_timeout_ns  # takes the place of TCP_KEEPCNT (tcp(7))
+        silent_ns = tcb.keep_idle_ns + tcb.keep_sent * tcb.keep_interval_ns
+        if (
+            tcb.keep_sent and silent_ns >= limit_ns
+            if limit_ns
+            else tcb.keep_sent >= tcb.keep_probes
+        ):
             self._output.reset(tcb)
             self._connections.finish(tcb, tcb.error or ETIMEDOUT)
             return

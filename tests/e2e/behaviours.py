@@ -385,6 +385,244 @@ def source_address_is_kept() -> object:
         return [mine == sock.getsockname() == address]
 
 
+# -- what outsiders found: flags, interfaces, addresses, queues
+
+
+MSG_FASTOPEN = 0x20000000
+SO_REUSEPORT, TCP_INQ, TCP_DEFER_ACCEPT = 15, 36, 9
+
+
+@behaviour
+def msg_trunc_discards() -> object:
+    client, child = pair()
+    with client, child:
+        child.settimeout(None)
+        client.sendall(b"x" * 5000 + b"rest")
+        client.shutdown(socket.SHUT_WR)
+        buffer = bytearray(b"-" * 5000)
+        count = child.recv_into(buffer, 5000, socket.MSG_TRUNC | socket.MSG_WAITALL)
+        return [count, bytes(buffer[:3]).decode(), told(child.recv, 10), told(child.recv, 10)]
+
+
+@behaviour
+def msg_peek_with_waitall_waits() -> object:
+    client, child = pair()
+    with client, child:
+        child.settimeout(None)
+        client.sendall(b"ab")
+        sender = threading.Timer(0.1, client.sendall, (b"cd",))
+        sender.start()
+        flags = socket.MSG_PEEK | socket.MSG_WAITALL
+        answers = [told(child.recv, 4, flags), told(child.recv, 4, socket.MSG_WAITALL)]
+        sender.join()
+        client.send(b"e")
+        child.recv(1, socket.MSG_PEEK)
+        client.close()
+        return [*answers, told(child.recv, 4, flags), told(child.recv, 4)]
+
+
+def connects(server: Sock, count: int) -> list[object]:
+    """How so many attempts end: those that find no room go unanswered."""
+    found, socks = [], []
+    for _ in range(count):
+        sock = Sock()
+        sock.settimeout(0.1)
+        found.append(told(sock.connect, server.getsockname()))
+        socks.append(sock)
+    for sock in socks:
+        sock.close()
+    return found
+
+
+@behaviour
+def backlogs_are_what_was_asked_for() -> object:
+    found = []
+    for backlog in (0, 1, 3):
+        with listener(backlog) as server:
+            found.append(connects(server, backlog + 2))
+        with listener(backlog) as server:
+            first = [socket.create_connection(server.getsockname()) for _ in range(backlog + 1)]
+            taken = [server.accept()[0] for _ in range(backlog + 1)]
+            time.sleep(0.05)
+            found.append(connects(server, backlog + 1))
+            for sock in (*first, *taken):
+                sock.close()
+    return found
+
+
+@behaviour
+def empty_receives() -> object:
+    client, child = pair()
+    with client, child:
+        flag = socket.MSG_DONTWAIT
+        answers = [told(child.recv, 0, flag)]
+        client.send(b"x")
+        polled(child, select.POLLIN)
+        answers += [told(child.recv, 0, flag), told(child.recv, 1, flag)]
+        client.close()
+        polled(child, select.POLLIN)
+        return [*answers, told(child.recv, 0, flag)]
+
+
+@behaviour
+def fast_open_falls_back() -> object:
+    with listener() as server, Sock() as sock, Sock() as other:
+        sent = sock.sendto(b"hello", MSG_FASTOPEN, server.getsockname())
+        child, _ = server.accept()
+        again = told(sock.sendto, b"x", MSG_FASTOPEN, server.getsockname())
+        with child:
+            answers = [sent, told(child.recv, 5), again]
+        other.setblocking(False)
+        first = told(other.sendto, b"hello", MSG_FASTOPEN, server.getsockname())
+        return [*answers, first, polled(other, select.POLLOUT)]
+
+
+@behaviour
+def tcp_inq_tells_what_is_left() -> object:
+    client, child = pair()
+    with client, child:
+        child.setsockopt(socket.IPPROTO_TCP, TCP_INQ, 1)
+        client.sendall(b"x" * 10)
+        child.recv(10, socket.MSG_PEEK | socket.MSG_WAITALL)
+        found = []
+        for _ in range(2):
+            data, control, _, _ = child.recvmsg(4, 100)
+            found.append([len(data), [(a, b, c.hex()) for a, b, c in control]])
+        return found
+
+
+@behaviour
+def interfaces_can_be_bound() -> object:
+    names = [name for _, name in socket.if_nameindex()]
+    with Sock() as sock:
+        sock.bind(("127.0.0.9", 0))
+    return [
+        names[0],
+        [socket.if_nametoindex(name) for name in names] == list(range(1, len(names) + 1))
+        or HOST == "127.0.0.1",
+        socket.if_indextoname(socket.if_nametoindex("lo")),
+        told(socket.if_nametoindex, "nowhere"),
+    ]
+
+
+@behaviour
+def loopback_has_many_addresses() -> object:
+    with Sock() as server, Sock() as bound, Sock() as free:
+        server.bind(("127.0.0.5", 0))
+        server.listen()
+        bound.bind(("127.0.0.2", 0))
+        found = []
+        for sock in (bound, free):
+            sock.connect(server.getsockname())
+            child, address = server.accept()
+            child.close()
+            found.append([address[0], sock.getsockname()[0], sock.getpeername()[0]])
+        return found
+
+
+@behaviour
+def who_may_bind_beside_whom() -> object:
+    """Every pair of SO_REUSEADDR, SO_REUSEPORT, address and listening."""
+    found = []
+    for case in range(256):
+        with Sock() as one, Sock() as two:
+            for sock, bits in ((one, case & 15), (two, case >> 4)):
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, bits & 1)
+                sock.setsockopt(socket.SOL_SOCKET, SO_REUSEPORT, bits >> 1 & 1)
+            one.bind(("127.0.0.1" if case & 4 else "0.0.0.0", 0))
+            if case & 8:
+                one.listen()
+            where = ("0.0.0.0", "127.0.0.1")[case >> 6 & 1]
+            found.append(told(two.bind, (where, one.getsockname()[1])))
+            found.append(told(two.listen) if case & 128 and not found[-1] else None)
+    return found
+
+
+@behaviour
+def reuseport_balances() -> object:
+    servers = [Sock(), Sock(), Sock()]
+    port = 0
+    for sock in servers:
+        sock.setsockopt(socket.SOL_SOCKET, SO_REUSEPORT, 1)
+        sock.bind(("127.0.0.1", port))
+        port = sock.getsockname()[1]
+        sock.listen(100)
+        sock.setblocking(False)
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+    counts = []
+    for sock in servers:
+        counts.append(0)
+        while polled(sock, select.POLLIN, 100):
+            sock.accept()[0].close()
+            counts[-1] += 1
+    for sock in (*servers, *clients):
+        sock.close()
+    return [sum(counts), all(counts)]
+
+
+@behaviour
+def a_connection_reset_in_the_backlog_is_handed_out() -> object:
+    with listener() as server:
+        client = socket.create_connection(server.getsockname())
+        client.send(b"x")
+        reset(client)
+        time.sleep(0.05)
+        child, _ = server.accept()
+        with child:
+            return [told(child.recv, 10), told(child.recv, 10)]
+
+
+@behaviour
+def time_limits_are_inherited() -> object:
+    with listener() as server:
+        for name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            server.setsockopt(socket.SOL_SOCKET, name, struct.pack("ll", 3, 0))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 40)
+        server.setblocking(True)
+        client = socket.create_connection(server.getsockname())
+        child, _ = server.accept()
+        with client, child:
+            ask = (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO, socket.SO_RCVLOWAT)
+            return [child.getsockopt(socket.SOL_SOCKET, name, 16).hex() for name in ask]
+
+
+@behaviour
+def deferred_accept_waits_for_data() -> object:
+    with listener() as server:
+        server.setsockopt(socket.IPPROTO_TCP, TCP_DEFER_ACCEPT, 5)
+        client = socket.create_connection(server.getsockname())
+        with client:
+            before = polled(server, select.POLLIN, 100)
+            client.send(b"x")
+            after = polled(server, select.POLLIN)
+            child, _ = server.accept()
+            with child:
+                return [before, after, told(child.recv, 1)]
+
+
+@behaviour
+def second_shutdowns() -> object:
+    client, child = pair()
+    with client, child:
+        answers = [told(client.shutdown, how) for how in (1, 1, 0, 0, 2)]
+        drain(child)
+        child.close()
+        deadline = time.monotonic() + WAIT_S
+        while client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] not in (6, 7):
+            assert time.monotonic() < deadline
+        return [*answers, told(client.shutdown, 1), told(client.shutdown, 2)]
+
+
+@behaviour
+def a_port_after_a_refused_connect() -> object:
+    with listener() as server:
+        nobody = server.getsockname()
+    with Sock() as sock:
+        first = told(sock.connect, nobody)
+        named = sock.getsockname()[1] > 0
+        return [first, named, told(sock.bind, ("127.0.0.1", 0)), told(sock.listen)]
+
+
 # -- accepting
 
 
@@ -1097,6 +1335,7 @@ def msg_more_for_what_was_not_written() -> object:
             assert isinstance(count, int)
             sent += count
         one.setblocking(True)
+        two.settimeout(None)
         reader = threading.Thread(target=lambda: two.recv(sent, socket.MSG_WAITALL))
         reader.start()
         reader.join(WAIT_S)

@@ -222,7 +222,7 @@ def test_server_and_client_over_the_minions_loopback(world: World, files: Files)
     world.minion("run", "--on", "m", "--", *fetch(80, "20M", "127.0.0.1")).ok()
     assert got(world, files, "20M")
     status = world.status("m")
-    assert status["stack"]["lo0"]["tx"] > 0
+    assert status["stack"]["lo"]["tx"] > 0
     world.minion("run", "--on", "m", "--", *fetch(80, "10k", "localhost")).ok()
     assert got(world, files)
 

@@ -76,7 +76,6 @@ class Pair:
             assert not connections.listeners
             assert not connections.bound
             assert not connections.connected
-            assert not connections.listening
             assert len(net.callouts) == 0
             assert net.hyper.memory.free_bytes == free
 

@@ -20,7 +20,8 @@ from hypercalls.sim.net import SimNet
 from hypercalls.sim.world import SimWorld
 from stack.config import Config
 from stack.netstack import Netstack
-from stack.socket.stream import Address, StreamSocket
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Address
 from stack.wire import ethernet, ipv4, undotted
 from stack.wire import tcp as wire
 from stack.wire.arp import REPLY, Arp

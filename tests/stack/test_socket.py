@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import sys
+from contextlib import suppress
 from errno import (
     EADDRINUSE,
     EADDRNOTAVAIL,
@@ -14,7 +15,6 @@ from errno import (
     EINVAL,
     EISCONN,
     ENETUNREACH,
-    ENOPROTOOPT,
     ENOTCONN,
     EPIPE,
 )
@@ -25,8 +25,9 @@ from script import PEER, PORT, US, App, Script, lab, read, script, write
 from stack.config import Config
 from stack.netstack import Netstack
 from stack.socket import constants as c
-from stack.socket.options import TABLE, getsockopt, setsockopt
-from stack.socket.stream import Address, StreamSocket
+from stack.socket.options import RAW, TABLE, WHOLE_ONLY, getsockopt, setsockopt
+from stack.socket.stream import StreamSocket
+from stack.socket.user import Address
 from stack.wire import undotted
 from stack.wire.ipv4 import Ipv4
 from stack.wire.tcp import Tcp
@@ -123,7 +124,7 @@ def test_listening_again_changes_the_backlog() -> None:
         assert sock.listener is not None
         assert sock.listener.backlog == 77
         sock.listen(-1)
-        assert sock.listener.backlog == 0
+        assert sock.listener.backlog == t.net.config.somaxconn  # as on Linux: very large
         sock.listen(1 << 30)
         assert sock.listener.backlog == t.net.config.somaxconn
 
@@ -138,8 +139,10 @@ def test_listen_without_bind_takes_a_port() -> None:
 def test_a_port_with_connections_needs_reuse() -> None:
     """A server restarts while an old connection lives, or lingers in TIME-WAIT."""
     with script() as t:
-        t.accept()
+        t.listen()
         assert t.listener is not None
+        t.listener.reuse_address = True
+        t.accept()
         t.listener.close()
         fails(EADDRINUSE, socket(t.net).bind, (0, PORT))
         listening(t.net, (0, PORT), reuse=True).close()
@@ -437,17 +440,6 @@ def test_a_loopback_reader_that_is_slow() -> None:
 
 # -- options
 
-VALUES = {
-    (c.SOL_SOCKET, c.SO_LINGER): struct.pack("ii", 1, 5),
-    (c.IPPROTO_TCP, c.TCP_CONGESTION): b"reno",
-    (c.IPPROTO_TCP, c.TCP_MAXSEG): struct.pack("i", 1000),
-}
-READ_ONLY = {
-    (c.SOL_SOCKET, c.SO_TYPE), (c.SOL_SOCKET, c.SO_DOMAIN), (c.SOL_SOCKET, c.SO_PROTOCOL),
-    (c.SOL_SOCKET, c.SO_ACCEPTCONN), (c.SOL_SOCKET, c.SO_ERROR), (c.IPPROTO_TCP, c.TCP_INFO),
-    (c.IPPROTO_IP, c.IP_MTU),
-}  # fmt: skip
-
 
 def stages(t: Script) -> list[StreamSocket]:
     """A socket in each state: fresh, bound, listening, connected, closed."""
@@ -458,25 +450,22 @@ def stages(t: Script) -> list[StreamSocket]:
     return [socket(t.net), bound, listening(t.net, (0, 7001)), t.connect(), gone]
 
 
-@pytest.mark.parametrize("option", sorted(TABLE), ids=str)
+@pytest.mark.parametrize("option", sorted({*TABLE, *RAW}), ids=str)
 def test_every_option_in_every_state(option: tuple[int, int]) -> None:
+    """Reading cuts to the room there is and changes nothing; nonsense is an errno, no fault."""
     with script() as t:
         for sock in stages(t):
-            connected = sock.tcb is not None
-            if option == (c.IPPROTO_IP, c.IP_MTU) and not connected:
-                fails(ENOTCONN, getsockopt, sock, *option, 4)
-                continue
-            value = getsockopt(sock, *option, 1000)
-            assert getsockopt(sock, *option, 2) == value[:2]
-            assert getsockopt(sock, *option, 0) == b""
             fails(EINVAL, getsockopt, sock, *option, -1)
-            if option in READ_ONLY:
-                fails(ENOPROTOOPT, setsockopt, sock, *option, value)
+            for value in (*(bytes(length) for length in (0, 1, 3, 4, 8, 300)), b"\xff" * 8, None):
+                with suppress(OSError):
+                    setsockopt(sock, *option, value, 4, privileged=False)
+            try:
+                value = getsockopt(sock, *option, 16)
+            except OSError:
                 continue
-            setsockopt(sock, *option, VALUES.get(option, struct.pack("i", 1)))
-            if option != (c.IPPROTO_TCP, c.TCP_CONGESTION):
-                fails(EINVAL, setsockopt, sock, *option, b"\1\0\0")
-                fails(EINVAL, setsockopt, sock, *option, b"")
+            if option not in WHOLE_ONLY and option != (c.SOL_SOCKET, c.SO_BINDTODEVICE):
+                assert value.startswith(getsockopt(sock, *option, 1))
+                assert getsockopt(sock, *option, 0) == b""
 
 
 def test_options_that_act_are_read_back_and_inherited() -> None:
@@ -515,7 +504,7 @@ def test_must48_must49_tos_and_ttl_are_sent() -> None:
     [
         (c.IPPROTO_TCP, c.TCP_KEEPIDLE, (0, -1, 32768)), (c.IPPROTO_TCP, c.TCP_KEEPCNT, (0, 128)),
         (c.IPPROTO_TCP, c.TCP_MAXSEG, (87, 32768)), (c.IPPROTO_TCP, c.TCP_USER_TIMEOUT, (-1,)),
-        (c.IPPROTO_IP, c.IP_TTL, (0, 256)), (c.IPPROTO_IP, c.IP_TOS, (-1, 256)),
+        (c.IPPROTO_IP, c.IP_TTL, (0, 256)), (c.IPPROTO_IP, c.IP_MTU_DISCOVER, (-1, 6)),
     ],
 )  # fmt: skip
 def test_values_out_of_range(level: int, name: int, numbers: tuple[int, ...]) -> None:
@@ -528,8 +517,13 @@ def test_values_out_of_range(level: int, name: int, numbers: tuple[int, ...]) ->
 def test_buffer_sizes_are_doubled_and_bounded() -> None:
     with lab() as t:
         sock = socket(t.net)
-        for name in (c.SO_SNDBUF, c.SO_RCVBUF):
-            for number, result in ((100_000, 200_000), (1, 4608), (1 << 30, 8 << 20), (-5, 4608)):
+        for name, least in ((c.SO_SNDBUF, 4608), (c.SO_RCVBUF, 2304)):
+            for number, result in (
+                (100_000, 200_000),
+                (1, least),
+                (1 << 30, 8 << 20),
+                (-5, 8 << 20),
+            ):
                 setsockopt(sock, c.SOL_SOCKET, name, struct.pack("i", number))
                 assert struct.unpack("i", getsockopt(sock, c.SOL_SOCKET, name, 4)) == (result,)
 

@@ -403,6 +403,7 @@ def test_time_wait_keeps_the_newest() -> None:
 
 def test_reconnecting_from_the_same_port_in_time_wait_uses_new_numbers() -> None:
     with script() as t:
+        t.sock.reuse_address = True
         t.sock.bind((0, 5555))
         to_time_wait(t)
         old = t.iss
