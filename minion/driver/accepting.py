@@ -21,7 +21,6 @@ from minion.driver.channel import Channel
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, Note
 
-
 SOMAXCONN = 4096
 """As stack/config.py's."""
 

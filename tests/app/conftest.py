@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from fixtures import plain_user, user_world, world
+from fixtures import line, plain_user, user_world, world
 
-__all__ = ["build", "plain_user", "user_world", "world"]
+__all__ = ["build", "line", "plain_user", "user_world", "world"]
 
 PROGRAMS = Path(__file__).parent / "programs"
 COMPILER = "riscv64-linux-gnu-gcc"
