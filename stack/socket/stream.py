@@ -28,10 +28,11 @@ from hypercalls.api import Buffer
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
+from stack.socket.settings import Settings
 from stack.socket.user import Address, Phase, User
 from stack.tcp import hold as holding
 from stack.tcp.connections import Listener
-from stack.tcp.ports import REUSE_ADDRESS, REUSE_PORT, Hold
+from stack.tcp.ports import Hold
 from stack.tcp.state import MAY_SEND, State
 from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import Ipv4, is_multicast
@@ -42,19 +43,17 @@ LISTENERS_OWN = frozenset(((c.SOL_SOCKET, c.SO_PRIORITY), (c.IPPROTO_TCP, c.TCP_
 WRITE_MIN_BYTES = 2048
 
 
-class StreamSocket:
+class StreamSocket(Settings):
     __slots__ = (
-        "_cookie", "_hold", "_net", "_options", "accepted", "defer_accept", "device", "error",
-        "failed", "kept", "kept_bytes", "linger_s", "listener", "local", "phase", "port_range",
-        "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write", "tcb", "user",
-        "was_connected", "writable",
+        "accepted", "defer_accept", "error", "failed", "linger_s", "listener", "local", "phase",
+        "port_range", "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write",
+        "user", "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
-        self._net = net
+        super().__init__(net)
         self.local: Address = (0, 0)
         self.remote: Address | None = None
-        self.tcb: Tcb | None = None
         self.listener: Listener | None = None
         self.phase = Phase.UNCONNECTED
         self.error = 0
@@ -65,18 +64,10 @@ class StreamSocket:
         self.shut_read = self.shut_write = False
         self.linger_s: int | None = None
         """None: close in the background; 0: reset; else as None (close never waits here)."""
-        self._hold: Hold | None = None
-        self._options: dict[str, int] = {}
-        self.kept: dict[tuple[int, int], int] = {}
-        """Options that change nothing here: what was set is what is read."""
-        self.kept_bytes: dict[tuple[int, int], bytes] = {}
-        self.device = 0
-        """SO_BINDTODEVICE: an interface's index."""
         self.rcvlowat = 1
         self.defer_accept = 0
         self.port_range: Address = (0, 0)
         self.accepted = False
-        self._cookie = 0
         self.attach(user)
 
     def attach(self, user: User) -> None:
@@ -255,73 +246,6 @@ class StreamSocket:
     def take_error(self) -> int:
         error, self.error = self.error, 0
         return error
-
-    # -- options: kept here, and in the connection once there is one
-
-    def configure(self, name: str, value: int) -> None:
-        """Set an attribute of the connection, now or when there is one; accepted ones inherit."""
-        self._options[name] = value
-        if self.tcb is not None:
-            setattr(self.tcb, name, value)
-
-    def _apply(self, tcb: Tcb) -> None:
-        for name, value in self._options.items():
-            setattr(tcb, name, value)
-
-    def effective(self, name: str) -> int:
-        """The value of an attribute as it is, or would be for a new connection."""
-        if self.tcb is not None:
-            value: int = getattr(self.tcb, name)
-            return value
-        return self._options.get(name, self._net.defaults[name])
-
-    def default(self, name: str) -> int:
-        """Of an attribute that nobody has set."""
-        return self._net.defaults[name]
-
-    def _set_reuse(self, bit: int, on: bool) -> None:
-        reuse = self._options.get("reuse", 0)
-        reuse = reuse | bit if on else reuse & ~bit
-        self._options["reuse"] = reuse
-        if self._hold is not None:
-            self._hold.reuse = reuse
-        if self.tcb is not None:
-            self._net.tcp.connections.reuse(self.tcb, reuse)
-
-    @property
-    def reuse_address(self) -> bool:
-        return self._options.get("reuse", 0) & REUSE_ADDRESS != 0
-
-    @reuse_address.setter
-    def reuse_address(self, on: bool) -> None:
-        self._set_reuse(REUSE_ADDRESS, on)
-
-    @property
-    def reuse_port(self) -> bool:
-        return self._options.get("reuse", 0) & REUSE_PORT != 0
-
-    @reuse_port.setter
-    def reuse_port(self, on: bool) -> None:
-        self._set_reuse(REUSE_PORT, on)
-
-    def cookie(self) -> int:
-        """SO_COOKIE: no other socket's."""
-        if not self._cookie:
-            self._net.sockets_made += 1
-            self._cookie = self._net.sockets_made
-        return self._cookie
-
-    def interface_names(self) -> list[str]:
-        """By index, from 1."""
-        return [interface.name for interface in self._net.ip.interfaces]
-
-    def now_ns(self) -> int:
-        return self._net.callouts.now()
-
-    def restart_keepalive(self) -> None:
-        tcb = self.tcb
-        if tcb is not None and tcb.state in MAY_SEND:
-            self._net.tcp.keepalive(tcb)
 
     # -- data
 
