@@ -283,7 +283,7 @@ class Conversation(RuleBasedStateMachine):
         who = self.who(p)
         slot = self.slot(who, n)
         if slot in self.listened:
-            if self.renewable(who, n):
+            if self.renewable(who, n) and slot not in self.ended:
                 self.note(self.ended, slot)
                 self.step(who, "shutdown", slot, how)
             return

@@ -98,6 +98,7 @@ static void waiting(const char *name, enum how how)
     nonblocking(fd);
     say("connect", connect(fd, any(&sin), sizeof sin));
     say_mask("poll", once(fd, POLLOUT));
+    line("own address", inet_ntoa(name_of(fd).sin_addr));
     if (how == BY_SO_ERROR)
         say_error("SO_ERROR", fd);
     if (how == BY_RECV)
@@ -128,6 +129,9 @@ static void bound(void)
     int fd = tcp();
     mine = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     NEED(bind(fd, any(&mine), sizeof mine) == 0);
+    mine.sin_addr.s_addr = inet_addr("192.0.2.1");
+    say("bound again, to no address of ours", bind(fd, any(&mine), sizeof mine));
+    say("recv of nothing", recv(fd, NULL, 0, MSG_DONTWAIT));
     mine = name_of(fd);
     say("connect", connect(fd, any(&sin), sizeof sin));
     line("port kept", whether(name_of(fd).sin_port == mine.sin_port));

@@ -75,12 +75,16 @@ static int polled(int fd, int events, int ms)
     return n > 0 ? p.revents : n;
 }
 
-/* The whole mask, once one of these events is there (0: now).  HUP and ERR need no asking. */
+/* The whole mask, once this event is there (0: now).  HUP and ERR wake whoever waits for another: that
+ * one may follow a moment later. */
 static UNUSED int once(int fd, int event)
 {
     struct pollfd p = {.fd = fd, .events = (short)event};
-    if (event)
+    for (int ms = 0; event && !(p.revents & event) && ms < LIMIT_MS; ms++) {
         NEED(poll(&p, 1, LIMIT_MS) == 1);
+        if (!(p.revents & event))
+            poll(NULL, 0, 1);
+    }
     return polled(fd, EVERYTHING, 0);
 }
 
