@@ -134,7 +134,7 @@ static void full(void)
         quiet = send(fd, much, sizeof much, 0) > 0 ? 0 : polled(fd, POLLOUT, 500) ? 0 : quiet + 1;
     all("output full", fd, 0);
     close(peer);                     /* with data unread: a RST */
-    all("output full, then reset", fd, POLLHUP);
+    all("output full, then reset", fd, POLLOUT);
     close(fd);
 }
 
