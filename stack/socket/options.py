@@ -2,7 +2,7 @@
 
 Values cross as bytes in the host's byte order, as in getsockopt(2); see socket(7), tcp(7), ip(7).
 Where Linux is odd (a TTL of one byte, a length of 0) so is this: the host is the oracle, and
-tests/e2e/test_options.py asks it.  docs/options.md has what differs.
+tests/e2e/test_socket_options.py asks it.  docs/options.md has what differs.
 """
 
 from __future__ import annotations
