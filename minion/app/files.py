@@ -20,6 +20,8 @@ O_ACCMODE: Final = 3
 O_NONBLOCK: Final = 0o4000
 FILES_MAX: Final = 1024
 PIPE_BYTES: Final = 65536
+SO_RCVTIMEO: Final = 20
+SO_SNDTIMEO: Final = 21
 S_IFIFO: Final = 0o010600
 S_IFCHR: Final = 0o020666
 S_IFREG: Final = 0o100444
@@ -40,6 +42,8 @@ class File:
         self.nonblocking = False
         self.access = 2
         """O_RDONLY, O_WRONLY, O_RDWR."""
+        self.timeouts_ns = {SO_RCVTIMEO: 0, SO_SNDTIMEO: 0}
+        """How long a read or write waits, on sockets; 0: as long as it takes."""
         self.watchers: dict[Watcher, None] = {}
         self.news = 0
 

@@ -14,7 +14,6 @@ from minion.app.files import (
 
 Address = tuple[int, int]
 """(IPv4 address, port)"""
-SO_RCVTIMEO, SO_SNDTIMEO = 20, 21
 MSG_PEEK: Final = 2
 MSG_TRUNC: Final = 0x20
 MSG_WAITALL: Final = 0x100
@@ -29,7 +28,6 @@ class SocketFile(File):
 
     def __init__(self) -> None:
         super().__init__()
-        self.timeouts_ns: dict[int, int] = {SO_RCVTIMEO: 0, SO_SNDTIMEO: 0}
 
     def read(self, length: int) -> bytes:
         return self.recv(length, 0)[0]

@@ -13,7 +13,16 @@ from struct import pack, unpack
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from minion.app.calls.paths import open_path
-from minion.app.files import FILES_MAX, O_ACCMODE, O_NONBLOCK, S_IFREG, File, Pipe
+from minion.app.files import (
+    FILES_MAX,
+    O_ACCMODE,
+    O_NONBLOCK,
+    S_IFREG,
+    SO_RCVTIMEO,
+    SO_SNDTIMEO,
+    File,
+    Pipe,
+)
 from minion.app.process import Thread
 from minion.app.sleep import attempt
 
@@ -85,11 +94,18 @@ async def patiently(
         file.release()
 
 
+def time_limit(thread: Thread, file: File, which: int) -> int | None:
+    """Until when a call waits: SO_RCVTIMEO, SO_SNDTIMEO."""
+    span = file.timeouts_ns[which]
+    return thread.sleeper.now() + span if span else None
+
+
 async def read_into(thread: Thread, file: File, parts: list[tuple[int, int]]) -> int:
     length = min(room(thread, parts), PIECE)
     if not length:
         return 0
-    data = await patiently(thread, file, lambda: file.read(length))
+    until = time_limit(thread, file, SO_RCVTIMEO)
+    data = await patiently(thread, file, lambda: file.read(length), deadline_ns=until)
     scatter(thread, data, parts)
     return len(data)
 
@@ -137,11 +153,15 @@ async def readv(thread: Thread, fd: int, addr: int, count: int, *_: int) -> int:
 
 
 async def write(thread: Thread, fd: int, addr: int, length: int, *_: int) -> int:
-    return await write_all(thread, thread.app.files.writable(fd), [(addr, min(length, RW_MAX))])
+    file = thread.app.files.writable(fd)
+    until = time_limit(thread, file, SO_SNDTIMEO)
+    return await write_all(thread, file, [(addr, min(length, RW_MAX))], deadline_ns=until)
 
 
 async def writev(thread: Thread, fd: int, addr: int, count: int, *_: int) -> int:
-    return await write_all(thread, thread.app.files.writable(fd), vectors(thread, addr, count))
+    file = thread.app.files.writable(fd)
+    until = time_limit(thread, file, SO_SNDTIMEO)
+    return await write_all(thread, file, vectors(thread, addr, count), deadline_ns=until)
 
 
 def pread64(thread: Thread, fd: int, addr: int, length: int, offset: int, *_: int) -> int:

@@ -7,15 +7,13 @@ from functools import partial
 from struct import Struct, pack
 from typing import TYPE_CHECKING, Final
 
-from minion.app.calls.files import patiently, room, scatter, vectors, write_all
-from minion.app.files import O_NONBLOCK
+from minion.app.calls.files import patiently, room, scatter, time_limit, vectors, write_all
+from minion.app.files import O_NONBLOCK, SO_RCVTIMEO, SO_SNDTIMEO
 from minion.app.process import Thread
 from minion.app.socketfile import (
     MSG_PEEK,
     MSG_TRUNC,
     MSG_WAITALL,
-    SO_RCVTIMEO,
-    SO_SNDTIMEO,
     Address,
     SocketFile,
 )
@@ -68,11 +66,6 @@ def put_address(thread: Thread, address: Address, addr: int, length_addr: int) -
     space.put(length_addr, len(raw), 4)
 
 
-def deadline(thread: Thread, sock: SocketFile, which: int) -> int | None:
-    span = sock.timeouts_ns[which]
-    return thread.sleeper.now() + span if span else None
-
-
 def socket(thread: Thread, domain: int, kind: int, protocol: int, *_: int) -> int:
     if kind & ~(SOCK_TYPE | SOCK_CLOEXEC | O_NONBLOCK):
         raise OSError(EINVAL, "socket type")
@@ -98,7 +91,7 @@ async def accept4(thread: Thread, fd: int, addr: int, length: int, flags: int, *
         raise OSError(EINVAL, "accept4: flags")
     sock = thread.app.files.socket(fd)
     thread.app.files.check_room()
-    until = deadline(thread, sock, SO_RCVTIMEO)
+    until = time_limit(thread, sock, SO_RCVTIMEO)
     child = await patiently(thread, sock, sock.accept, deadline_ns=until)
     child.nonblocking = bool(flags & O_NONBLOCK)
     made = thread.app.files.add(child, bool(flags & SOCK_CLOEXEC))
@@ -127,7 +120,7 @@ async def connect(thread: Thread, fd: int, addr: int, length: int, *_: int) -> i
         if sock.nonblocking:
             raise
     try:
-        until = deadline(thread, sock, SO_SNDTIMEO)
+        until = time_limit(thread, sock, SO_SNDTIMEO)
         await patiently(thread, sock, sock.connect_result, deadline_ns=until)
     except OSError as error:
         if error.errno == 11:  # the time is up, the attempt goes on
@@ -196,7 +189,7 @@ async def send_parts(
     if flags & MSG_OOB:
         raise OSError(EOPNOTSUPP, "no urgent data")
     nonblocking = bool(flags & MSG_DONTWAIT)
-    until = deadline(thread, sock, SO_SNDTIMEO)
+    until = time_limit(thread, sock, SO_SNDTIMEO)
     if sock.kind == c.SOCK_STREAM:
         if not any(length for _, length in parts):
             return sock.send(b"", to)
@@ -219,7 +212,7 @@ async def recv_parts(
     wanted = room(thread, parts) if stream else sum(length for _, length in parts)
     length = min(wanted, DATA_MAX << 4)
     nonblocking = bool(flags & MSG_DONTWAIT)
-    until = deadline(thread, sock, SO_RCVTIMEO)
+    until = time_limit(thread, sock, SO_RCVTIMEO)
     data, source, whole = await patiently(
         thread, sock, lambda: sock.recv(length, flags), nonblocking, until
     )
