@@ -180,7 +180,12 @@ class ControlServer:
                 self._app(client, message[size:], fds)
                 return True
             if legal and op in PASSING and len(fds) == 1 and not client.busy:
-                program = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fds[0])
+                try:
+                    program = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fds[0])
+                except OSError:  # not a socket
+                    os.close(fds[0])
+                    self._reply(client, op, -1, errno.EINVAL)
+                    return True
                 self._forward(client, op, ident, a, b, c, message[size:], program)
                 return True
         for fd in fds:

@@ -300,8 +300,8 @@ def test_the_answer_for_one_that_has_gone_is_no_news_to_another() -> None:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         listener.bind(path)
         listener.listen(4)
-        server = ControlServer(reactor, listener, None, lambda: b"{}", lambda: None,  # type: ignore[arg-type]  # no line
-                               start_app=start)  # fmt: skip
+        server = ControlServer(reactor, listener, None, lambda _reqno: None,  # type: ignore[arg-type]  # no line
+                               lambda: b"{}", lambda: None, start_app=start)  # fmt: skip
 
         def connect() -> socket.socket:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 REQUEST = struct.Struct("=II16siiiI")
 REPLY = struct.Struct("=IIiiI")
-ABI, STATUS, APP = 1, 14, 17
+ABI, STATUS, APP = 2, 14, 17
 EINVAL, ENOEXEC, EACCES = 22, 8, 13
 
 

@@ -286,7 +286,8 @@ def test_descriptors_that_nobody_asked_for(world: World, files: Files, server: F
 
 def test_the_wrong_descriptor_with_a_socket(world: World, files: Files, server: FileServer) -> None:
     """connect and listen come with the socket's own descriptor: any other is refused."""
-    with transfer(world, files, server) as sock, socket.socketpair()[0] as pair:
+    pair, peer = socket.socketpair()
+    with transfer(world, files, server) as sock, pair, peer:
         sock.send(request(SOCKET, a=2, b=1))
         _data, fds, _, _ = socket.recv_fds(sock, 8192, 1)
         address = b"\x02\0" + server.port.to_bytes(2, "big") + b"\x0a\0\x02\x02" + bytes(8)

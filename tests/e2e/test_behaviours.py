@@ -24,6 +24,10 @@ DIFFERENCES: dict[str, tuple[object, str]] = {
 """What the minion answers instead, and why."""
 
 
+TIMED = frozenset({"quickack_is_real"})
+"""What depends on how soon something happens: a line that sends again may be too late for it."""
+
+
 class CommandPeer:
     """Does what the first line of a connection says."""
 
@@ -70,7 +74,7 @@ def answers(output: str) -> dict[str, object]:
 
 @pytest.mark.lines("dma", "serial", "bad")
 @pytest.mark.parametrize("way", ["preload", "minionsocket"])
-def test_as_on_linux(world: World, peer: Peer, way: str) -> None:
+def test_as_on_linux(world: World, peer: Peer, way: str, line: str) -> None:
     python = "python3" if way == "preload" else sys.executable
     linux = answers(world.run(python, PROGRAM, "127.0.0.1", str(peer.port)).ok().out)
     world.up("default")
@@ -86,7 +90,7 @@ def test_as_on_linux(world: World, peer: Peer, way: str) -> None:
     assert not [
         f"{name}: linux {linux[name]!r}, minion {minion[name]!r}"
         for name in linux
-        if wanted[name] != minion[name]
+        if wanted[name] != minion[name] and not (line == "bad" and name in TIMED)
     ]
     eventually("no socket left", lambda: not world.status("default")["sockets"])
 

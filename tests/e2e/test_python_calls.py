@@ -43,11 +43,11 @@ class Row:
 
 
 ROWS = (
-    Row("round trip", 0.02, 5),
-    Row("connection", 0.02, 5),
+    Row("round trip", 0.05, 5),
+    Row("connection", 0.05, 5),
     # In how many segments the host's kernel sends 64 kB, and acknowledges them, depends on times.
-    Row("64 kB out", 0.06, 2),
-    Row("64 kB in", 0.06, 5),
+    Row("64 kB out", 0.35, 2),
+    Row("64 kB in", 0.35, 5),
 )
 CLIENTS = 6
 """A new process, with new connections: some states (a window that just moved) stay with one."""
