@@ -4,8 +4,8 @@ Theory of operation.  When an AF_UNIX socket is closed with bytes unread, the ke
 end ECONNRESET and POLLERR; and that is the only way to have it say so, to stdio and io_uring too.
 So bytes are taken by peeking (SO_PEEK_OFF moves on behind them), and the kernel is left one of
 those that were taken; at first one that was put there before the program had its descriptor.
-Discarding the others costs a call, and is done for several reads at once.  Of a long run, all but
-the last byte is simply read.
+Discarding the others costs a call, and is done for several reads at once.  A long run is read to
+its end, and leaves nothing: then a reset before the next short write is POLLHUP without POLLERR.
 
 Readiness is to be edge triggered: a byte that is held would be told of again and again.
 
@@ -41,6 +41,8 @@ class Intake:
         self._held = foreign
         """Bytes that have been taken, and are still in the kernel's queue."""
         self._peeks = 0
+        self._long = False
+        """In the middle of a long run."""
         self._holds = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) >= SNDBUF_LEAST_BYTES
         try:
             self._discard(foreign - self._holds)
@@ -60,10 +62,8 @@ class Intake:
         """As recv_into of a non-blocking socket."""
         if not self._holds:
             return self._sock.recv_into(view)
-        if len(view) > SHORT_BYTES:
-            fresh = self.fresh_bytes
-            if fresh > SHORT_BYTES:
-                return self._read_long(view, fresh)
+        if self._long or (len(view) > SHORT_BYTES and self.fresh_bytes > SHORT_BYTES):
+            return self._read_long(view)
         count = self._sock.recv_into(view[:SHORT_BYTES], 0, socket.MSG_PEEK)
         if count:
             self._held += count
@@ -72,14 +72,17 @@ class Intake:
                 self._discard(self._held - 1)
         return count
 
-    def _read_long(self, view: memoryview, fresh: int) -> int:
+    def _read_long(self, view: memoryview) -> int:
+        """All of a long run: a byte of it would hold a buffer of up to 64 kB, and so its writer."""
         self._discard(self._held)
-        if fresh > len(view):
-            return self._sock.recv_into(view)
-        count = self._sock.recv_into(view[: fresh - 1])
-        more = self._sock.recv_into(view[count : count + 1], 0, socket.MSG_PEEK)
-        self._held = more
-        return count + more
+        self._long = True
+        try:
+            count = self._sock.recv_into(view)
+        except BlockingIOError:
+            self._long = False
+            raise
+        self._long = count == len(view)
+        return count
 
     def _discard(self, count: int) -> None:
         """Let go of bytes that have been taken."""
