@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from itertools import islice
 from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
@@ -60,22 +61,20 @@ class Liveness:
     def watches(self, channel: Watched) -> bool:
         return channel in self._watched
 
-    def look(self, most: int | None = None) -> bool:
-        """Ask about those watched, the oldest first, at most so many; True if any was closed."""
-        found = False
-        for channel in list(self._watched)[:most]:
-            if not self.exists(channel.name):
-                found = True
-                self.forget(channel)
+    def look(self, most: int | None = None) -> None:
+        """Ask about those watched, at most so many: who was asked last comes last again."""
+        for channel in list(islice(self._watched, most)):
+            self.forget(channel)
+            if self.exists(channel.name):
+                self._watched[channel] = None
+            else:
                 channel.program_closed()
-        return found
 
     def _look(self) -> None:
         began = time.monotonic_ns()
-        self._scheduled = False
         self.look()
-        if self._watched:
-            self._scheduled = True
+        self._scheduled = bool(self._watched)
+        if self._scheduled:
             now = time.monotonic_ns()
             wait = max(PROBE_NS, SHARE * (now - began))
             self._reactor.call_at(now + wait, self._look)
