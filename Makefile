@@ -40,7 +40,7 @@ $(INSTALLED)/.installed: $(SOURCES) $(PACKAGES)
 
 # Real programs on the installed minion: its command, the tests of this checkout.
 test-installed: installed setup-programs
-	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=8' 'hypothesis>=6.100'
+	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=9' 'hypothesis>=6.100'
 	$(INSTALLED)/bin/python -m pytest tests/e2e tests/programs tests/app/test_app_linux.py \
 	    tests/app/test_app_network.py tests/boot/test_boot_programs.py
 

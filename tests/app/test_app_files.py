@@ -21,7 +21,9 @@ from minion.app.calls.polling import EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD
 from minion.app.files import FILES_MAX, POLLIN, BytesFile, EventFile, File, FileTable, Pipe
 from minion.cli.hostfile import TCGETS, HostFile, Output
 from minion.cli.streams import Line
+from minion.driver import abi
 from minion.driver.control import AppDone, ControlServer
+from minion.sysproxy.operations import Op
 
 IN, ET, ONESHOT = 1, 1 << 31, 1 << 30
 
@@ -313,7 +315,7 @@ def test_the_answer_for_one_that_has_gone_is_no_news_to_another() -> None:
 
         first = connect()
         null = os.open(os.devnull, os.O_RDWR)
-        head = struct.pack("=II16siiiI", 1, 17, b"", 0, 0, 0, 0)
+        head = abi.REQUEST.pack(abi.VERSION, Op.APP, b"", 0, 0, 0, 0)
         socket.send_fds(first, [head], [null] * 4)
         while not finish:
             reactor.run_once(False)
