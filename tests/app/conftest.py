@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from fixtures import line, plain_user, user_world, world
+from folders import open_folder
 
 __all__ = ["build", "line", "plain_user", "user_world", "world"]
 
@@ -19,20 +20,17 @@ Build = Callable[[str], Path]
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
+def build() -> Iterator[Build]:
     """The executable of programs/NAME.c."""
     if shutil.which(COMPILER) is None:
         pytest.skip(f"{COMPILER} is not installed (make setup-programs)")
-    folder = tmp_path_factory.mktemp("riscv64")
-    folder.chmod(0o755)
-    folder.parent.chmod(0o755)  # plain users run them too
-    folder.parent.parent.chmod(0o755)
+    with open_folder("riscv64") as folder:
 
-    def build_(name: str) -> Path:
-        program = folder / name
-        if not program.exists():
-            source = PROGRAMS / f"{name}.c"
-            subprocess.run([COMPILER, *FLAGS, "-o", program, source, "-lm"], check=True)
-        return program
+        def build_(name: str) -> Path:
+            program = folder / name
+            if not program.exists():
+                source = PROGRAMS / f"{name}.c"
+                subprocess.run([COMPILER, *FLAGS, "-o", program, source, "-lm"], check=True)
+            return program
 
-    return build_
+        yield build_

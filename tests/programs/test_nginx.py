@@ -41,14 +41,6 @@ http {{
 """
 
 
-def readable(path: Path) -> None:
-    """pytest's folders are for their owner: others may pass."""
-    for folder in (path, path.parent):
-        if folder.stat().st_uid == os.getuid():
-            folder.chmod(0o755)
-    os.chmod(path.parent.parent, 0o755)
-
-
 def start(world: World, root: Path, port: int) -> Program:
     folder = world.files / "nginx"
     folder.mkdir(exist_ok=True)
@@ -56,7 +48,6 @@ def start(world: World, root: Path, port: int) -> Program:
         os.chown(folder, world.user.uid, world.user.gid)
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(dir=folder, port=port, root=root))
-    readable(root)
     return world.start(
         MINION, "run", "--on", "m", "--",
         "nginx", "-p", folder, "-c", config, "-e", "stderr",

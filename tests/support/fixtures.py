@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from folders import open_folder
 from servers import FileServer, make_file
 from world import User, World
 
@@ -37,12 +38,11 @@ def world(line: str) -> Iterator[World]:
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+def files() -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder of files, and their SHA-256."""
-    folder = tmp_path_factory.mktemp("files")
     sizes = {"200M": 200_000_000, "20M": 20_000_000, "1M": 1_000_000, "10k": 10_000}
-    yield folder, {name: make_file(folder / name, size) for name, size in sizes.items()}
-    shutil.rmtree(folder)  # pytest would keep them
+    with open_folder("files") as folder:
+        yield folder, {name: make_file(folder / name, size) for name, size in sizes.items()}
 
 
 @pytest.fixture
