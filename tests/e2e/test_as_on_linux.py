@@ -58,8 +58,8 @@ def agree(host: str, minion: str) -> bool:
 def compare(world: World, program: Path, *args: str) -> None:
     copy = world.files / program.name  # where a plain user can run it
     shutil.copy(program, copy)
-    host = lines(world.run(copy, *args, timeout_s=LIMIT_S).ok().out)
-    minion = lines(world.run(MINION, "run", "--", copy, *args, timeout_s=LIMIT_S).ok().out)
+    both = [world.start(*start, copy, *args) for start in ((), (MINION, "run", "--"))]
+    host, minion = (lines(world.finish(program, LIMIT_S).ok().out) for program in both)
     assert [label for label, _ in host] == [label for label, _ in minion]
     assert host
     assert not [

@@ -174,8 +174,8 @@ class Program:
         try:
             out, err = self.popen.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            self.popen.kill()
-            out, err = self.popen.communicate()
+            os.killpg(self.pid, signal.SIGKILL)  # its children hold the same pipes
+            out, err = self.popen.communicate(timeout=10)
             seen = f"{self.seen}{out}"[-2000:]
             raise AssertionError(
                 f"hangs: {self.popen.args!r}\n{seen}\n{(err or '')[-2000:]}"
@@ -265,6 +265,7 @@ class World:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
+                start_new_session=True,
                 **who,
             )
         )
@@ -275,7 +276,9 @@ class World:
         self, *argv: str | Path, env: Mapping[str, str] | None = None, timeout_s: float = LIMIT_S
     ) -> Result:
         """Run a program to its end."""
-        program = self.start(*argv, env=env)
+        return self.finish(self.start(*argv, env=env), timeout_s)
+
+    def finish(self, program: Program, timeout_s: float = LIMIT_S) -> Result:
         try:
             result = program.finish(timeout_s)
         finally:
