@@ -27,8 +27,10 @@ check: setup
 	$(BIN)/python minion/hart/native/build.py | \
 	    $(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -Iminion/hart/native -fsyntax-only -xc -
 
+# Side by side: many tests wait for something most of the time.
+WORKERS ?= 4
 unit: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 # As `pip install .` gives it to users, its hot modules compiled: an environment of its own.
 installed: $(INSTALLED)/.installed
@@ -40,14 +42,14 @@ $(INSTALLED)/.installed: $(SOURCES) $(PACKAGES)
 
 # Real programs on the installed minion: its command, the tests of this checkout.
 test-installed: installed setup-programs
-	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=9' 'hypothesis>=6.100'
-	$(INSTALLED)/bin/python -m pytest tests/e2e tests/programs tests/app/test_app_linux.py \
+	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=9' 'pytest-xdist>=3.8' 'hypothesis>=6.100'
+	$(INSTALLED)/bin/python -m pytest -n $(WORKERS) --dist worksteal --line dma tests/e2e tests/programs tests/app/test_app_linux.py \
 	    tests/app/test_app_network.py tests/boot/test_boot_programs.py
 
 # Everything that real programs are tested with, over the serial line, and over a slow and noisy one.
 test-serial: setup setup-programs
-	$(BIN)/python -m pytest tests/e2e tests/programs --line serial
-	$(BIN)/python -m pytest tests/e2e tests/programs --line noisy -k 'not iperf3 and not 200M'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e tests/programs --line serial
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e tests/programs --line noisy -k 'not iperf3 and not 200M'
 
 # Random socket calls on host and minion, compared: new sequences each time (the seed is printed).
 SEQUENCES ?= 3000

@@ -101,7 +101,7 @@ def test_a_signal_ends_program_and_minion(world: World, number: int) -> None:
     """A terminal sends SIGINT to both; SIGTERM comes to `minion run` alone."""
     with Peer(lambda connection: connection.recv(1)) as peer:
         program = world.start(
-            "setsid", MINION, "run", "--", "python3", "-c",
+            MINION, "run", "--", "python3", "-c",
             "import socket, signal\n"
             "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
             f"s = socket.create_connection(('{HOST}', {peer.port}))\n"

@@ -10,7 +10,22 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from folders import made_once
 from preload import PROGRAMS, ROOT, Done, Driver, Run, clean_env, command_of, run_bounded
+
+
+def build(folder: Path) -> None:
+    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(folder)]
+    done = subprocess.run(
+        [*command, "--build-temp", str(folder / "temp")],
+        cwd=ROOT,
+        env={**os.environ, "CFLAGS": "-Werror"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shutil.copytree(ROOT / "shim" / "minionsocket", folder / "minionsocket", dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="session")
@@ -18,20 +33,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with minionsocket/libminion.so and _minionsocket, as setup.py makes them."""
     if not shutil.which("cc"):
         pytest.skip("no C compiler")
-    folder = tmp_path_factory.mktemp("built")
-    command = [sys.executable, "setup.py", "-q", "build_ext", "--build-lib", str(folder)]
-    env = {**os.environ, "CFLAGS": "-Werror"}
-    done = subprocess.run(
-        [*command, "--build-temp", str(folder / "temp")],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    shutil.copytree(ROOT / "shim" / "minionsocket", folder / "minionsocket", dirs_exist_ok=True)
-    return folder
+    return made_once(tmp_path_factory, "built", build)
 
 
 @pytest.fixture(scope="session")
