@@ -36,6 +36,7 @@ class TcpFile(SocketFile):
         super().__init__()
         self._net = net
         self._sock = sock if sock is not None else StreamSocket(net, self)
+        self._starved = False
 
     # -- upcalls (stack.socket.stream.User)
 
@@ -146,13 +147,21 @@ class TcpFile(SocketFile):
         count = min(len(data), space, CHUNK)
         buffer = self._net.hyper.memory.alloc(count)
         if buffer is None:
-            # As Linux: the caller retries; a timer, not an event, tells when there is memory
-            callouts = self._net.callouts
-            callouts.at(callouts.now() + 10_000_000, self.changed)
+            self._wait_for_memory()
             raise BlockingIOError
         buffer.view[:count] = data[:count]
         sock.write(buffer, 0, count)
         return count
+
+    def _wait_for_memory(self) -> None:
+        """Whoever waits is woken when some has been freed."""
+        if not self._starved:
+            self._starved = True
+            self._net.hyper.memory.when_freed(self._net.hyper.threads.softint(self._fed).schedule)
+
+    def _fed(self) -> None:
+        self._starved = False
+        self.changed()
 
     def recv(self, length: int, flags: int) -> tuple[bytes, Address | None, int]:
         sock, tcb = self._sock, self._sock.tcb
