@@ -41,6 +41,8 @@ struct ifaddrs {
     ...;
 };
 struct if_nameindex {
+    unsigned int if_index;
+    char *if_name;
     ...;
 };
 struct hostent {

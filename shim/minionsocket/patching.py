@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from minionsocket import data, methods, resolver
+from minionsocket import data, interfaces, methods, resolver
 
 _MISSING = object()  # the class inherited it: restoring means deleting
 
@@ -42,6 +42,9 @@ _FUNCTIONS: dict[str, object] = {
     "gethostbyname": resolver.gethostbyname,
     "gethostbyname_ex": resolver.gethostbyname_ex,
     "gethostbyaddr": resolver.gethostbyaddr,
+    "if_nameindex": interfaces.if_nameindex,
+    "if_nametoindex": interfaces.if_nametoindex,
+    "if_indextoname": interfaces.if_indextoname,
     "has_dualstack_ipv6": lambda: False,
     "has_ipv6": False,
 }

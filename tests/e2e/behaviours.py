@@ -43,6 +43,8 @@ def told(call: Callable[..., object], *args: object) -> object:
         return errno.errorcode[error.errno] if error.errno else "timeout"
     except OSError as error:
         return errno.errorcode.get(error.errno or 0, str(error))
+    except (TypeError, ValueError, OverflowError) as error:
+        return repr(error)
     if isinstance(result, bytes):
         return result.decode("latin-1")
     return None if isinstance(result, Sock | tuple) else result
@@ -502,6 +504,12 @@ def interfaces_can_be_bound() -> object:
         or HOST == "127.0.0.1",
         socket.if_indextoname(socket.if_nametoindex("lo")),
         told(socket.if_nametoindex, "nowhere"),
+        told(socket.if_nametoindex, b"l\0o"),
+        told(socket.if_nametoindex, 1),
+        told(socket.if_indextoname, 1 << 20),
+        told(socket.if_indextoname, -1),
+        told(socket.if_indextoname, 1 << 70),
+        told(socket.if_indextoname, "lo"),
     ]
 
 
