@@ -56,20 +56,17 @@ class Timer(Protocol):
 class Run:
     """Bytes of the stream, as one frame carries them."""
 
-    __slots__ = ("ahead_bytes", "data", "last", "sent_ns", "seq")
+    __slots__ = ("ahead_bytes", "data", "end", "last", "sent_ns", "seq")
 
     def __init__(self, seq: int, data: bytes, last: bool) -> None:
         self.seq = seq
         self.data = data
         self.last = last
         """The message ends here."""
+        self.end = seq + len(data) + last
         self.sent_ns = 0
         self.ahead_bytes = 0
         """What was under way when it was sent, itself included."""
-
-    @property
-    def end(self) -> int:
-        return self.seq + len(self.data) + self.last
 
 
 class Link:
@@ -160,7 +157,7 @@ class Link:
             length = pace.run_bytes
             if len(run.data) > length:
                 self._rest = Run(run.seq + length & MASK, run.data[length:], True)
-                run.data, run.last = run.data[:length], False
+                run = Run(run.seq, run.data[:length], False)
             self._send_run(run)
 
     def _send_run(self, run: Run) -> None:
