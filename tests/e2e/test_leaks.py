@@ -1,4 +1,4 @@
-"""Two hundred connections, fifty times over: the minion is afterwards what it was before."""
+"""Two hundred connections, twenty times over: the minion is afterwards what it was before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 RSS_SLACK_KB = 8_000
 """Less than one kB per connection: the fullest moment of so many at once is never quite the same.
 What a forgotten connection holds is counted beside it."""
-ROUNDS, CONNECTIONS = 50, 200
+ROUNDS, CONNECTIONS = 20, 200
 FILLING = 42
 """Rounds until TIME-WAIT (a minute, at most 8192 connections) is as full as it gets: 5 MB."""
 

@@ -384,5 +384,5 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestConversation.settings = settings(max_examples=25, stateful_step_count=30, deadline=None)
 TestConversation = pytest.mark.slow(TestConversation)
