@@ -1,4 +1,4 @@
-"""mariadbd, which root starts for the user mysql: threads, io_uring for its files, TCP on the minion."""
+"""mariadbd, which root starts for the user mysql: threads, io_uring for its files, TCP."""
 
 from __future__ import annotations
 

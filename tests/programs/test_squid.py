@@ -1,4 +1,4 @@
-"""squid, which root starts for the user proxy: client and server at once, and it looks into ARP's table.
+"""squid, which root starts for the user proxy: client and server, and it looks for neighbours.
 
 -N: one process.  The other way its worker is executed with uids that differ (README, Limits)."""
 
