@@ -79,7 +79,8 @@ $(STAMP): $(SOURCES)
 # What the tests of real programs run.  Without root they use what is there, and say what is not.
 PROGRAMS = curl redis-server redis-tools nginx-light iperf3 apache2-utils nodejs wget netcat-openbsd iproute2 \
     qemu-system-misc qemu-user gcc-riscv64-linux-gnu libc6-dev-riscv64-cross gcc-riscv64-unknown-elf \
-    picolibc-riscv64-unknown-elf gdb-multiarch opensbi u-boot-qemu device-tree-compiler
+    picolibc-riscv64-unknown-elf gdb-multiarch opensbi u-boot-qemu device-tree-compiler \
+    openssh-server openssh-client vsftpd haproxy mariadb-server memcached squid
 setup-programs:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -e $(VENV)/.programs ]; then \
 	    tools/install-programs $(PROGRAMS) && touch $(VENV)/.programs; \

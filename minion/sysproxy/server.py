@@ -24,6 +24,7 @@ from struct import Struct
 from hypercalls.api import Copy, Hypercalls
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
+from minion.sysproxy.neighbours import REQUESTS, neighbour
 from minion.sysproxy.operations import (
     MINION_ADMIN,
     MINION_ASK,
@@ -272,7 +273,9 @@ class Server:
             session.answer_waiters(session.sock.take_error() or ECONNABORTED)
         return OK
 
-    def _ioctl(self, session: Session, request: int, _b: int, _c: int, _data: bytes) -> Reply:
+    def _ioctl(self, session: Session, request: int, _b: int, _c: int, data: bytes) -> Reply:
+        if request in REQUESTS:
+            return 0, 0, neighbour(self.net, self.net.hyper.clock.monotonic_ns(), request, data)
         session.pump_in()
         tcb = session.sock.tcb
         if session.sock.listener is not None:

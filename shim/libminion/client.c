@@ -88,8 +88,9 @@ static int connect_through(int door)
     close(pair[1]);
     if (n >= 0)
         return pair[0];
+    int error = errno;
     close(pair[0]);
-    errno = EACCES;
+    errno = error;
     return -1;
 }
 
@@ -97,31 +98,76 @@ static int connect_through(int door)
  * another user.  A connection from before still leads there. */
 static int reach(const char *path)
 {
-    int fd = connect_to(path);
+    int fd = -1;
+    if (sandboxed && (fd = pool_door(path)) >= 0)
+        return connect_through(fd);    /* its filter need not allow the calls of the other way */
+    fd = connect_to(path);
     if (fd >= 0 || (errno != EACCES && errno != ENOENT))
         return fd;
     int error = errno;
     int door = pool_door(path);
-    if (door >= 0)
-        fd = connect_through(door);
-    if (fd < 0)
+    if (door < 0)
         errno = error;
-    return fd;
+    return door < 0 ? -1 : connect_through(door);
+}
+
+/* Why, and what to do about it. */
+static const char *why(int error)
+{
+    switch (error) {
+    case ENOENT:
+        return chrooted ? ": it has gone down, or the program has changed its root and closed the "
+                          "connections it had"
+                        : ": none answers: it has gone down, or lies outside of the program's "
+                          "root or /tmp";
+    case ECONNREFUSED:
+        return ": none answers: it has died";
+    case EACCES:
+        return ": permission denied: the program had no connection when it became another user "
+               "than the minion's; start both as the same one";
+    case EPERM:
+        return sandboxed ? ": the program's own seccomp filter forbids it"
+                         : ": it is not run by this user";
+    case EPIPE:
+    case ECONNRESET:
+        return ": it has gone down";
+    case EPROTO:
+        return ": it is of another version than this libminion; start it by the `minion` that "
+               "`minion lib` belongs to";
+    default:
+        return "";
+    }
+}
+
+/* That a minion has gone is what the errors of its sockets say; and a lack of descriptors says it all. */
+static void report(const struct request *r, const char *path, int error)
+{
+    bool gone = is_absent(error) || error == EPIPE || error == ECONNRESET;
+    if (gone ? r->place != NULL : as_network_error(error) == ENETDOWN)
+        complain("no minion can be reached at ", path, why(error));
+}
+
+static int started(const struct place *place, const char *path)
+{
+    if (sandboxed || chrooted) {
+        complain("minion ", place->name, " is not up, and a program that has locked itself in "
+                 "(chroot, seccomp) cannot start it; run `minion up` before");
+        errno = ENETDOWN;
+        return -1;
+    }
+    if (autostart(place))
+        return connect_to(path);
+    errno = ENETDOWN;
+    return -1;
 }
 
 static int connection(const struct request *r, const char *path, int *slot)
 {
     int fd = reach(path);
-    if (fd < 0 && is_absent(errno) && r->place && r->place->name[0]) {
-        if (autostart(r->place))
-            fd = connect_to(path);
-        else
-            errno = ENETDOWN;
-    } else if (fd < 0 && r->place && as_network_error(errno) == ENETDOWN) {
-        complain("no minion can be reached at ", path,
-                 is_absent(errno) ? ": none answers" : errno == EACCES ? ": permission denied"
-                 : errno == EPERM ? ": it is not run by this user" : "");
-    }
+    if (fd < 0 && is_absent(errno) && r->place && r->place->name[0])
+        fd = started(r->place, path);
+    else if (fd < 0)
+        report(r, path, errno);
     if (fd < 0) {
         errno = as_network_error(errno);
         return -1;
@@ -129,12 +175,23 @@ static int connection(const struct request *r, const char *path, int *slot)
     return pool_new(fd, path, slot);
 }
 
-void door_open(void)
+static bool has_own(const char *path)
+{
+    int slot, fd = pool_take(path, &slot);
+    if (fd >= 0)
+        pool_give(slot, fd);
+    return fd >= 0;
+}
+
+void door_open(enum door door)
 {
     struct place place;
     int slot, saved = errno;
-    if (place_find(&place) && pool_door(place.path) < 0) {
-        int fd = connect_to(place.path);
+    if (place_find(&place) &&
+        !(door == DOOR_OWN ? has_own(place.path) : pool_door(place.path) >= 0)) {
+        int fd = reach(place.path);
+        if (fd < 0 && door == DOOR_STARTED && is_absent(errno) && place.name[0])
+            fd = started(&place, place.path);
         if (fd >= 0) {
             fd = pool_new(fd, place.path, &slot);
             pool_give(slot, fd);
@@ -239,17 +296,23 @@ int request(struct request *r)
             pool_drop(slot, fd);
             if (!fresh && error != EFAULT && error != EMSGSIZE)
                 continue;            /* it went down while the connection was idle: ask anew */
+            if (error != EFAULT)
+                report(r, path, error);
             errno = error == EFAULT ? EFAULT : ENETDOWN;
             return -1;
         }
         ssize_t n = receive_reply(fd, r, &head, &full);
         if (n < 0 && (errno == EINTR || errno == EFAULT || (timed && errno == EAGAIN)))
             return failed(r, slot, fd, errno);
-        if (n <= 0)
+        if (n <= 0) {
+            report(r, path, n < 0 ? errno : ECONNRESET);
             return failed(r, slot, fd, ENETDOWN);
+        }
         int result = read_reply(r, &head, (size_t)n, full);
-        if (!r->answered)
+        if (!r->answered) {
+            report(r, path, EPROTO);
             return failed(r, slot, fd, EPROTO);
+        }
         if (timed)
             set_wait(fd, &(struct timeval){0, 0});
         pool_give(slot, fd);

@@ -115,7 +115,13 @@ struct request {
 
 int request(struct request *r);
 
-void door_open(void);        /* reach our minion, if it runs, while we can; keeps errno */
+/* Reach our minion, if it runs, while we can.  Keeps errno. */
+enum door {
+    DOOR_ANY,                    /* a parent's connection will do */
+    DOOR_STARTED,                /* as DOOR_ANY; and it is started where it may be */
+    DOOR_OWN,                    /* a connection that needs no call but sendmsg and recvmsg */
+};
+void door_open(enum door door);
 
 /* stdio.c */
 FILE *minion_fdopen(int fd, const char *mode);
@@ -136,6 +142,7 @@ int minion_setresgid(gid_t real, gid_t effective, gid_t saved);
 
 /* inside.c: the program has a seccomp filter of its own: only what it asks for itself. */
 extern bool sandboxed;
+extern bool chrooted;        /* nothing can be started any more */
 
 /* errors.c: called after libc returned an EOF or an error. */
 ssize_t explain_read(int fd, ssize_t n);

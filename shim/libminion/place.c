@@ -19,13 +19,27 @@ static bool is_connection(int fd)
     return domain != AF_UNIX || proxied(fd, NULL);
 }
 
+enum { KINDS = 16 };
+
+static bool said_before(const char *kind)
+{
+    static const char *said[KINDS];
+    for (int i = 0; i < KINDS; i++) {
+        const char *there = NULL;
+        if (__atomic_compare_exchange_n(&said[i], &there, kind, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return false;
+        if (there == kind)
+            return true;
+    }
+    return true;
+}
+
 /* One line on stderr, once per kind of trouble and process: a retry loop must not flood it. */
 void complain(const char *text, const char *subject, const char *more)
 {
-    static const char *last;
     int saved = errno;
-    if (is_connection(STDERR_FILENO) ||
-        __atomic_exchange_n(&last, text, __ATOMIC_RELAXED) == text) {
+    if (is_connection(STDERR_FILENO) || said_before(*more ? more : text)) {
         errno = saved;
         return;
     }
@@ -164,7 +178,7 @@ bool place_find(struct place *place)
         !join(place->path, sizeof place->path, place->dir, "/", minion, "/control", NULL))
         return refuse("the runtime directory's path is too long for minion ", minion,
                       "; set MINION_DIR to a shorter one");
-    if (!trusted(place->dir))
+    if (!sandboxed && !trusted(place->dir))
         return refuse("will not use ", place->dir,
                       ": it must be a directory of yours with mode 0700");
     errno = saved;

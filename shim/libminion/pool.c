@@ -62,6 +62,8 @@ static void put(int *word, int value)
 static bool still_there(const struct connection *conn)
 {
     struct stat st;
+    if (sandboxed)                   /* it may not ask: a filter seldom allows all of stat's calls */
+        return conn->ino;
     return conn->ino && fstat(conn->fd, &st) == 0 && st.st_dev == conn->dev && st.st_ino == conn->ino;
 }
 
@@ -172,8 +174,8 @@ int pool_new(int fd, const char *path, int *slot)
     struct pool *p = living();
     struct stat st;
     *slot = -1;
-    if (!p || p->owner != getpid() || fstat(fd, &st) < 0 || !heritage_closed(p))
-        return fd;
+    if (sandboxed || !p || p->owner != getpid() || fstat(fd, &st) < 0 || !heritage_closed(p))
+        return fd;                   /* for once: not filed */
     struct slot *s = vacant(p, path);
     if (!s)
         return fd;

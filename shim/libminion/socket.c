@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <linux/sockios.h>
@@ -321,8 +322,14 @@ enum { REQUEST_IO = 0x5411, REQUEST_SIOC = 0x89 };   /* SIOCOUTQ (also a termina
 
 static size_t ioctl_bytes(unsigned long request)
 {
-    return request == SIOCOUTQ || request == SIOCOUTQNSD || request == SIOCATMARK
-               ? sizeof(int) : sizeof(struct ifreq);
+    switch (request) {
+    case SIOCOUTQ: case SIOCOUTQNSD: case SIOCATMARK:
+        return sizeof(int);
+    case SIOCDARP: case SIOCGARP: case SIOCSARP:
+        return sizeof(struct arpreq);
+    default:
+        return sizeof(struct ifreq);
+    }
 }
 
 int minion_ioctl(int fd, unsigned long request_code, void *arg)

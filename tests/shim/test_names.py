@@ -74,4 +74,5 @@ def test_names_of_addresses(preloaded: Preloaded, compiled: Compiled) -> None:
 def test_nobody_to_ask(preloaded: Preloaded, compiled: Compiled) -> None:
     done = preloaded(compiled("names"), "one.test", MINION="/nobody/there")
     assert lines(done)[0] == "getaddrinfo one.test 80: -3"  # EAI_AGAIN
-    assert done.stderr == "minion: no minion can be reached at /nobody/there: none answers\n"
+    assert done.stderr.startswith("minion: no minion can be reached at /nobody/there: none answers")
+    assert done.stderr.count("\n") == 1

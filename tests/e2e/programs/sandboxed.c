@@ -17,6 +17,19 @@ static struct sock_filter FILTER[] = {
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
 static struct sock_fprog program = {sizeof FILTER / sizeof *FILTER, FILTER};
 
+/* For a program that goes on using sockets, and nothing that it would need for files or processes. */
+#define FORBID(number)                                   \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),   \
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+
+static struct sock_filter SOCKETS[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    FORBID(SYS_newfstatat), FORBID(SYS_fstat), FORBID(SYS_statx), FORBID(SYS_prlimit64),
+    FORBID(SYS_openat), FORBID(SYS_execve), FORBID(SYS_clone), FORBID(SYS_mmap),
+    FORBID(SYS_socketpair), FORBID(SYS_madvise),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+static struct sock_fprog sockets = {sizeof SOCKETS / sizeof *SOCKETS, SOCKETS};
+
 enum way { STRICT, BY_PRCTL, BY_SECCOMP };
 static enum way way;
 static int to[2], from[2], client, server;
@@ -84,6 +97,26 @@ static void socket_end(void)
     finish(read(client, &byte, 1) != 0);
 }
 
+/* Sockets from before and after: the door was opened before the filter closed it. */
+static struct sockaddr_in door;
+static void new_socket(void)
+{
+    struct sockaddr_in own;
+    char byte;
+    NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &sockets) == 0);
+    for (int i = 0; i < 2; i++) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        bool done = fd >= 0 && connect(fd, any(&door), sizeof door) == 0 &&
+                    write(fd, "x", 1) == 1;
+        if (!done)
+            finish(1);
+        close(fd);
+    }
+    own = name_of(client);
+    finish(!own.sin_port || read(client, &byte, 1) != 1);
+}
+
 static void all(const char *name, enum way how)
 {
     static const struct { const char *what; void (*function)(void); } ALL[] = {
@@ -110,4 +143,11 @@ int main(void)
     all("strict", STRICT);
     all("a filter by prctl", BY_PRCTL);
     all("a filter by seccomp", BY_SECCOMP);
+    topic = "a filter for files";
+    int listener = listening(5, &door);
+    pair(&client, &server);
+    NEED(write(server, "abc", 3) == 3);
+    once(client, POLLIN);
+    ended("new sockets", new_socket);
+    close(listener);
 }
