@@ -26,8 +26,10 @@ from minion.driver import abi
 from minion.driver.accepting import Accepting, bounded
 from minion.driver.channel import Channel
 from minion.driver.liveness import Liveness
+from minion.driver.outlet import hand_out
 from minion.driver.rendezvous import Rendezvous
 from minion.driver.state import State
+from minion.driver.unread import UNREAD, unread
 from minion.driver.waiting import Done, Waiting, nobody
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
@@ -41,12 +43,13 @@ Request = Callable[
     [int, bytes, int, int, int, bytes, int, "socket.socket | None", Done], int
 ]  # fmt: skip
 """Driver.request"""
-PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN)))
+PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN), int(Op.KEEP)))
 """Requests that come with the socket's descriptor."""
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
 SO_SNDBUFFORCE = 32  # Python does not name it
+INT_MAX = 0x7FFFFFFF
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
 
@@ -118,6 +121,9 @@ class Driver:
                 if program is not None:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
+            if op in UNREAD:
+                done(*unread(op, channel, a, b, program), None)
+                return 0
             self._copy.settle(channel)
             if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET:
                 self._buffer_set(channel, b, data)
@@ -143,6 +149,8 @@ class Driver:
         elif name in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
             channel.hold_nothing()
             channel.send_bytes = max(value, BUFFER_MIN_BYTES // 2)
+        elif name == socket.SO_RCVLOWAT and len(data) >= 4:
+            channel.set_low_water(value if value > 0 else 1 if value == 0 else INT_MAX)
 
     def _put(self, reqno: int, waiting: Waiting) -> None:
         self._waiting[reqno] = waiting
@@ -285,6 +293,8 @@ class Driver:
             self._renew(channel)
         elif channel.state == State.CONNECTING:
             channel.failed()
+        if how != socket.SHUT_WR:
+            hand_out(channel.outlet, INT_MAX)  # while it can
         return 0 if channel.state == State.OPEN else 1
 
     def _usable(self, channel: Channel) -> None:

@@ -115,8 +115,10 @@ static void tell_channel(int fd, int level, int name, const void *value)
 {
     int number;
     memcpy(&number, value, sizeof number);
-    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+    if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
         LIBC(setsockopt)(fd, level, name, &number, sizeof number);
+        low_water_set(fd);
+    }
     if (level == IPPROTO_TCP && name == TCP_INQ)
         channel_mark(fd, CHANNEL_TELLS_INQ, number);
 }

@@ -104,6 +104,8 @@ static void inherit_options(int listener, int fd)
         bool set = len == sizeof bytes ? bytes != unset : value.tv_sec || value.tv_usec;
         if (set)
             LIBC(setsockopt)(fd, SOL_SOCKET, KEPT[i], &value, len);
+        if (set && KEPT[i] == SO_RCVLOWAT)
+            low_water_set(fd);
     }
     if (channel_is(listener, CHANNEL_TELLS_INQ))
         channel_mark(fd, CHANNEL_TELLS_INQ, 1);
@@ -122,7 +124,7 @@ static void replace(int fd, int fresh)
         fcntl(fresh, F_SETOWN, fcntl(fd, F_GETOWN));
     LIBC(dup3)(fresh, fd, cloexec ? O_CLOEXEC : 0);
     close(fresh);
-    hint_set(fd, HINT_OURS);
+    hint_ours(fd);
     errno = saved;
 }
 
@@ -146,6 +148,7 @@ int minion_listen(int fd, int backlog)
     if (result < 0)
         return -1;
     channel_mark(fd, CHANNEL_LISTENS, 1);
+    hint_set(fd, HINT_OURS_READS);
     return result;
 }
 
@@ -165,7 +168,8 @@ int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
         socklen_t room = sizeof r.wait;
         LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &r.wait, &room);
     }
-    hint_set(fd, HINT_OURS);
+    if (hint_get(fd) != HINT_OURS_READS)
+        hint_set(fd, HINT_OURS);
     int result = request_renewing(fd, &r);
     if (result >= 0 || r.answered || (errno != EAGAIN && errno != EINTR))
         return result;
@@ -200,6 +204,7 @@ static void quieten(int fd)
     replace(fd, pair[0]);
     LIBC(bind)(fd, (struct sockaddr *)&name, len);
     channel_mark(fd, CHANNEL_LISTENS, 1);
+    hint_set(fd, HINT_OURS_READS);
     moved_high(pair[1]);             /* and stays open */
 }
 
@@ -264,10 +269,11 @@ int minion_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     got = receive_accepted(fd, &msg, flags);
     if (got < 0)
         return -1;
+    adopt(got, flags, HINT_OURS);
     inherit_options(fd, got);
     give_address(addr, len, msg.peer, sizeof(struct sockaddr_in));
     errno = saved;
-    return adopt(got, flags, HINT_OURS);
+    return got;
 }
 
 int minion_accept(int fd, struct sockaddr *addr, socklen_t *len)
@@ -305,6 +311,16 @@ int minion_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     return ask_name(MINION_GETPEERNAME, &sock, addr, len);
 }
 
+/* What comes later can be read all the same (reading.c). */
+static void shut_reading(int fd)
+{
+    int saved = errno;
+    LIBC(shutdown)(fd, SHUT_RD);
+    channel_mark(fd, CHANNEL_SHUT_RD, 1);
+    hint_set(fd, HINT_OURS_READS);
+    errno = saved;
+}
+
 int minion_shutdown(int fd, int how)
 {
     struct proxied sock;
@@ -312,8 +328,12 @@ int minion_shutdown(int fd, int how)
         return LIBC(shutdown)(fd, how);
     struct request r = {.sock = &sock, .op = MINION_SHUTDOWN, .a = how, .cloexec = true};
     int result = request_renewing(fd, &r);
+    if (result == 0 && how != SHUT_WR)
+        shut_reading(fd);
     if (result == 0)
         LIBC(shutdown)(fd, how);
+    else if (result < 0 && errno == ENOTCONN && how != SHUT_WR && peer_mark(fd) == MARK_NO_PEER)
+        shut_reading(fd);            /* refused, and done all the same (inet_shutdown()) */
     return result < 0 ? -1 : 0;
 }
 
@@ -325,6 +345,17 @@ static size_t ioctl_bytes(unsigned long request)
                ? sizeof(int) : sizeof(struct ifreq);
 }
 
+/* FIONREAD (SIOCINQ). */
+static int count_unread(int fd, const struct proxied *sock, int *count)
+{
+    if (channel_is(fd, CHANNEL_LISTENS))
+        return fail(EINVAL);
+    int result = LIBC(ioctl)(fd, FIONREAD, count);
+    if (result == 0)
+        *count += kept_bytes(fd, sock);
+    return result;
+}
+
 int minion_ioctl(int fd, unsigned long request_code, void *arg)
 {
     struct proxied sock;
@@ -334,6 +365,8 @@ int minion_ioctl(int fd, unsigned long request_code, void *arg)
                  request_code != SIOCGPGRP);
     if (is_interface_request(request_code))
         return interface_request(fd, proxied(fd, &sock) ? &sock : NULL, request_code, arg);
+    if (request_code == FIONREAD && hint_get(fd) == HINT_OURS_READS && proxied(fd, &sock))
+        return count_unread(fd, &sock, arg);
     if (!ours || !proxied(fd, &sock))
         return LIBC(ioctl)(fd, request_code, arg);
     if (!arg)

@@ -47,9 +47,11 @@ def _refuse(self: socket.socket, flags: int) -> None:
 
 
 def _unusual(self: socket.socket, flags: int) -> bool:
-    """Flags that the kernel's channel does not know as TCP does (libminion's unusual.c)."""
+    """What the kernel's channel does not know as TCP does (libminion's unusual.c, reading.c)."""
     waits = flags & socket.MSG_PEEK and flags & socket.MSG_WAITALL
-    return bool(flags & socket.MSG_TRUNC or waits) and is_ours(self)
+    return bool(lib.minion_reads(self.fileno())) or (
+        bool(flags & socket.MSG_TRUNC or waits) and is_ours(self)
+    )
 
 
 def _receive(self: socket.socket, buffer: Buffer, nbytes: int, flags: int) -> int:
@@ -57,7 +59,23 @@ def _receive(self: socket.socket, buffer: Buffer, nbytes: int, flags: int) -> in
     if limit and not wait(self, select.POLLIN, time.monotonic() + limit):
         raise TimeoutError("timed out")
     room = ffi.from_buffer(buffer, require_writable=True)
-    return check(lib.minion_recv(self.fileno(), room, nbytes or len(room), flags))
+    while True:
+        count = lib.minion_recv(self.fileno(), room, nbytes or len(room), flags)
+        if count >= 0 or ffi.errno != errno.EINTR:  # PEP 475
+            return check(count)
+
+
+def _scattered(self: socket.socket, buffers: list[Buffer], flags: int) -> int:
+    """As _receive, into several."""
+    room = bytearray(sum(memoryview(buffer).nbytes for buffer in buffers))
+    count = _receive(self, room, len(room), flags)
+    rest = memoryview(room)[:count]
+    for buffer in buffers:
+        target = memoryview(buffer).cast("B")
+        piece = rest[: len(target)]
+        target[: len(piece)] = piece
+        rest = rest[len(piece) :]
+    return count
 
 
 def _left(self: socket.socket, room: int) -> Ancillary:
@@ -97,9 +115,9 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
     if flags:
         _refuse(self, flags)
-        if bufsize >= 0 and _unusual(self, flags):
-            room = bytearray(bufsize)
-            return bytes(room[: _receive(self, room, bufsize, flags)])
+    if isinstance(bufsize, int) and bufsize >= 0 and _unusual(self, flags):
+        room = bytearray(bufsize)
+        return bytes(room[: _receive(self, room, bufsize, flags)])
     try:
         data = _Base.recv(self, bufsize, flags)
     except OSError as seen:
@@ -110,8 +128,8 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
     if flags:
         _refuse(self, flags)
-        if 0 <= nbytes <= memoryview(buffer).nbytes and _unusual(self, flags):
-            return _receive(self, buffer, nbytes, flags)
+    if _unusual(self, flags) and 0 <= nbytes <= memoryview(buffer).nbytes:
+        return _receive(self, buffer, nbytes, flags)
     try:
         count = _Base.recv_into(self, buffer, nbytes, flags)
     except OSError as seen:
@@ -139,6 +157,10 @@ def recvmsg(
     _refuse(self, flags)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
+    if bufsize >= 0 and _unusual(self, flags):
+        room = bytearray(bufsize)
+        count = _receive(self, room, bufsize, flags)
+        return bytes(room[:count]), _left(self, ancbufsize), 0, None
     try:
         data, ancillary, got, _ = _Base.recvmsg(self, bufsize, ancbufsize, flags)
     except OSError as seen:
@@ -157,6 +179,8 @@ def recvmsg_into(
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)
+    if _unusual(self, flags):
+        return _scattered(self, room, flags), _left(self, ancbufsize), 0, None
     try:
         count, ancillary, got, _ = _Base.recvmsg_into(self, room, ancbufsize, flags)
     except OSError as seen:

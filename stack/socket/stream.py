@@ -158,6 +158,7 @@ class StreamSocket(Settings):
 
     def _begin(self, tcb: Tcb) -> None:
         self.tcb = tcb
+        self.received = self.user.received
         self.local = tcb.key[:2]
         self.remote = tcb.key[2:]
         self.error = 0
@@ -301,12 +302,26 @@ class StreamSocket(Settings):
         if tcb is None or not self.was_connected or tcb.state in (State.CLOSED, State.TIME_WAIT):
             raise OSError(ENOTCONN, "not connected")
         self.shut_read = self.shut_read or how != SHUT_WR
+        self._both_shut()
 
     def finish_writing(self) -> None:
         """The last byte has been written: send the FIN after it."""
         self.shut_write = True
+        self._both_shut()
         if self.tcb is not None:
             self._net.tcp.shutdown(self.tcb)
+
+    def _both_shut(self) -> None:
+        if self.shut_read and self.shut_write:
+            self.received = self._refuse
+
+    def _refuse(self, buffer: Buffer, offset: int, length: int) -> int:
+        """Text for a socket that was shut down both ways: as for one that was closed, a reset
+        (RFC 1122, 4.2.2.13), which the socket is told of, as on Linux."""
+        del buffer, offset
+        if self.tcb is not None:
+            self._net.tcp.refuse_text(self.tcb)
+        return length
 
     def more(self, length: int) -> None:
         """The next length bytes will be written with MSG_MORE."""
