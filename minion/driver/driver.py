@@ -25,6 +25,7 @@ from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.accepting import Accepting, bounded
 from minion.driver.channel import Channel
+from minion.driver.lingering import Lingering
 from minion.driver.liveness import Liveness
 from minion.driver.outlet import hand_out
 from minion.driver.rendezvous import Rendezvous
@@ -43,7 +44,7 @@ Request = Callable[
     [int, bytes, int, int, int, bytes, int, "socket.socket | None", Done], int
 ]  # fmt: skip
 """Driver.request"""
-PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN), int(Op.KEEP)))
+PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN), int(Op.KEEP), int(Op.LINGER)))
 """Requests that come with the socket's descriptor."""
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
@@ -96,6 +97,7 @@ class Driver:
         self._reqno = 0
         self._next_chan = 1
         self._liveness = Liveness(reactor)
+        self._lingering = Lingering(reactor)
         self._rendezvous = Rendezvous(os.path.join(os.path.dirname(self._path), b"channels"))
         self._accepts: dict[int, Accepting] = {}
 
@@ -124,6 +126,8 @@ class Driver:
             if op in UNREAD:
                 done(*unread(op, channel, a, b, program), None)
                 return 0
+            if op == Op.LINGER:
+                return self._linger(channel, program, done)
             self._copy.settle(channel)
             if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET:
                 self._buffer_set(channel, b, data)
@@ -135,9 +139,23 @@ class Driver:
                 waiting.held = channel.hold(program)
             elif channel.state == State.UNCONNECTED:
                 raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
+        return self._begin(waiting)
+
+    def _begin(self, waiting: Waiting) -> int:
         self.counters["requests"] += 1
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
         self._put(reqno, waiting)
+        return reqno
+
+    def _linger(self, channel: Channel, program: socket.socket | None, done: Done) -> int:
+        if program is not None:
+            held = self._lingering.hold(channel, program)
+            done(0 if held else -1, 0 if held else errno.EINVAL, b"", None)
+            return 0
+        reqno = self._begin(Waiting(Op.LINGER, channel, 0, 0, 0, b"", done))
+        if not self._lingering.let_go(channel):
+            del self._waiting[reqno]
+            done(0, 0, b"", None)
         return reqno
 
     @staticmethod
@@ -368,6 +386,7 @@ class Driver:
         for channel in list(self.channels.values()):
             channel.detach()
         self._liveness.close()
+        self._lingering.close()
         self._rendezvous.close()
 
 

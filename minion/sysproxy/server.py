@@ -19,6 +19,7 @@ from errno import (
     ENOSYS,
     EPROTONOSUPPORT,
 )
+from functools import partial
 from struct import Struct
 
 from hypercalls.api import Copy, Hypercalls
@@ -164,6 +165,9 @@ class Server:
                     raise OSError(EBADF, "no such channel")
                 if op == Op.CONNECT:
                     self._connect(session, reqno, a, data)
+                    return
+                if op == Op.LINGER:
+                    session.lingers = partial(self._respond, Op.LINGER, reqno, chan, OK)
                     return
                 call = self._calls.get(op)
                 if call is None:

@@ -37,6 +37,7 @@ int minion_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
                     struct timespec *timeout);
 ssize_t minion_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags);
 ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags);
+int minion_close(int fd);
 int minion_dup(int fd);
 int minion_dup2(int fd, int to);
 int minion_dup3(int fd, int to, int flags);

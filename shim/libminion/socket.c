@@ -79,7 +79,7 @@ int minion_bind(int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 /* What the number keeps when another socket takes it, beside its flags. */
-static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PEEK_OFF};
+static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PEEK_OFF, SO_LINGER};
 static void copy_options(int from, int to)
 {
     for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {

@@ -25,6 +25,7 @@ from errno import (
 )
 
 from hypercalls.api import Buffer
+from stack.config import SECOND
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
@@ -33,7 +34,7 @@ from stack.socket.user import Address, Phase, User
 from stack.tcp import hold as holding
 from stack.tcp.connections import Listener
 from stack.tcp.ports import Hold
-from stack.tcp.state import MAY_SEND, State
+from stack.tcp.state import MAY_SEND, UNACKNOWLEDGED, State
 from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import Ipv4, is_multicast
 from stack.wire.tcp import Tcp
@@ -356,6 +357,20 @@ class StreamSocket(Settings):
             self._net.tcp.abort(tcb)
         else:
             self._net.tcp.close(tcb)
+
+    def when_sent(self, done: Callable[[], None]) -> None:
+        """After close: call done when all is acknowledged, or SO_LINGER's time has passed."""
+        tcb, callouts = self.tcb, self._net.callouts
+        if not self.linger_s or tcb is None or tcb.state not in UNACKNOWLEDGED:
+            done()
+            return
+        late = callouts.at(callouts.now() + self.linger_s * SECOND, tcb.tell_sent)
+
+        def sent() -> None:
+            late.cancel()
+            done()
+
+        tcb.when_sent = sent
 
     def abort(self) -> None:
         """Reset the connection, or those that nobody has accepted."""

@@ -107,6 +107,8 @@ class AckInput:
         state = tcb.state
         if tcb.snd_una <= tcb.snd.end:
             return True
+        if tcb.when_sent is not None:
+            tcb.tell_sent()
         if state == State.FIN_WAIT_1:
             step(tcb, On.RCV_ACK_OF_FIN)
             if tcb.orphan_at == -1:

@@ -83,6 +83,7 @@ def compare(world: World, program: Path, *args: str) -> None:
         "sandboxed",
         "listener_reads",
         "late_data",
+        "linger",
     ],
 )
 def test_program(world: World, compiled: Callable[[str], Path], name: str) -> None:
