@@ -282,9 +282,9 @@ class Server:
         if session.sock.listener is not None:
             raise OSError(EINVAL, "listening")
         if request == c.SIOCOUTQ:
-            value = 0 if tcb is None else len(tcb.snd)
+            value = 0 if tcb is None or tcb.all_sent else tcb.snd.end + tcb.fin_queued - tcb.snd_una
         elif request == c.SIOCOUTQNSD:
-            value = 0 if tcb is None else max(0, tcb.snd.end - tcb.snd_nxt)
+            value = 0 if tcb is None else max(0, tcb.snd.end + tcb.fin_queued - tcb.snd_nxt)
         elif request == c.SIOCATMARK:
             value = 0
         else:

@@ -46,7 +46,7 @@ static bool unusual(int fd, void *buf, size_t n, int flags, ssize_t *done)
     if (!is_ours(fd))
         return false;
     if (flags & (MSG_OOB | MSG_ERRQUEUE))
-        *done = fail(flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP);
+        *done = fail(flags & MSG_ERRQUEUE ? EAGAIN : EINVAL);
     else if (flags & MSG_TRUNC)
         *done = discard(fd, n, flags);
     else if (flags & MSG_WAITALL && n)
@@ -75,11 +75,12 @@ static size_t total(const struct iovec *iov, size_t count)
 
 ssize_t minion_read(int fd, void *buf, size_t n)
 {
-    int more = n ? before_read(fd, n, 0) : 0;    /* of nothing: 0, whatever the socket is */
+    struct iovec whole = {buf, n};
+    int more = n ? before_read(fd, &whole, 1, 0) : 0;    /* of nothing: 0, whatever the socket is */
     if (__builtin_expect(more < 0, 0))
         return -1;
     ssize_t got = received(fd, LIBC(read)(fd, buf, n), n);
-    return __builtin_expect(more, 0) ? after_read(fd, &(struct iovec){buf, n}, 1, 0, got) : got;
+    return __builtin_expect(more, 0) ? after_read(fd, &whole, 1, 0, got) : got;
 }
 
 /* In pieces; count may be nonsense, which the kernel says. */
@@ -88,8 +89,7 @@ static int before_readv(int fd, const struct iovec *iov, int count)
     enum hint hint = hint_get(fd);
     if (hint == HINT_OURS || hint == HINT_THEIRS || count < 0 || count > IOV_MAX)
         return 0;
-    size_t n = total(iov, (size_t)count);
-    return n ? prepare_read(fd, n, 0) : 0;
+    return total(iov, (size_t)count) ? prepare_read(fd, iov, (size_t)count, 0) : 0;
 }
 
 static ssize_t received_pieces(int fd, const struct iovec *iov, int count, int more, ssize_t n)
@@ -110,12 +110,13 @@ ssize_t minion_readv(int fd, const struct iovec *iov, int count)
 ssize_t minion_recv(int fd, void *buf, size_t n, int flags)
 {
     ssize_t got;
-    int more = flags & MSG_ERRQUEUE ? 0 : before_read(fd, n, flags);
+    struct iovec whole = {buf, n};
+    int more = flags & MSG_ERRQUEUE ? 0 : before_read(fd, &whole, 1, flags);
     if (__builtin_expect(more < 0, 0))
         return -1;
     if (!(__builtin_expect(flags & UNUSUAL, 0) && unusual(fd, buf, n, flags, &got)))
         got = received(fd, LIBC(recv)(fd, buf, n, flags), n);
-    return __builtin_expect(more, 0) ? after_read(fd, &(struct iovec){buf, n}, 1, flags, got) : got;
+    return __builtin_expect(more, 0) ? after_read(fd, &whole, 1, flags, got) : got;
 }
 
 ssize_t minion_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
@@ -152,7 +153,7 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
     ssize_t n;
     size_t room = msg && msg->msg_control ? msg->msg_controllen : 0;
     int more = !msg || flags & MSG_ERRQUEUE
-                   ? 0 : before_read(fd, total(msg->msg_iov, msg->msg_iovlen), flags);
+                   ? 0 : before_read(fd, msg->msg_iov, msg->msg_iovlen, flags);
     if (__builtin_expect(more < 0, 0))
         return -1;
     if (__builtin_expect(flags & UNUSUAL, 0) && msg &&
@@ -316,7 +317,8 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
 {
     struct silence quiet = {.on = false};
     enum hint hint = hint_get(in);
-    int reads = hint == HINT_OURS_READS ? prepare_read(in, n, 0) : 0;
+    struct iovec whole = {NULL, n};
+    int reads = hint == HINT_OURS_READS ? prepare_read(in, &whole, 1, 0) : 0;
     if (reads < 0)
         return -1;
     bool ours = seems_ours(out);

@@ -156,16 +156,16 @@ ssize_t explain_write(int fd, bool quiet);   /* quiet: SIGPIPE is not wanted, or
 ssize_t refuse_write(bool quiet);            /* EPIPE */
 
 /* reading.c: reads that are more than the kernel's.  -1: no read (errno); 1: after_read() is due. */
-int prepare_read(int fd, size_t n, int flags);
+int prepare_read(int fd, const struct iovec *iov, size_t count, int flags);
 ssize_t after_read(int fd, const struct iovec *iov, size_t count, int flags, ssize_t got);
 void low_water_set(int fd);                  /* SO_RCVLOWAT was set, or inherited */
 int kept_bytes(int fd, const struct proxied *sock);   /* that SO_RCVLOWAT holds back */
 
-static inline int before_read(int fd, size_t n, int flags)
+static inline int before_read(int fd, const struct iovec *iov, size_t count, int flags)
 {
     enum hint hint = hint_get(fd);
     return __builtin_expect(hint == HINT_OURS || hint == HINT_THEIRS, 1)
-               ? 0 : prepare_read(fd, n, flags);
+               ? 0 : prepare_read(fd, iov, count, flags);
 }
 
 /* unusual.c: flags that a channel does not know. */

@@ -10,9 +10,11 @@
 #include "internal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
+/* Bytes in the channel. */
 static int waiting(int fd)
 {
     int n = 0;
@@ -56,7 +58,15 @@ static size_t patience(int fd, size_t n, int flags, size_t low_water)
     return flags & MSG_WAITALL || n < low_water ? n : low_water;
 }
 
-int prepare_read(int fd, size_t n, int flags)
+static size_t total(const struct iovec *iov, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count && count <= IOV_MAX; i++)
+        sum += iov[i].iov_len;
+    return sum;
+}
+
+int prepare_read(int fd, const struct iovec *iov, size_t count, int flags)
 {
     struct proxied sock;
     int saved = errno;
@@ -68,6 +78,7 @@ int prepare_read(int fd, size_t n, int flags)
     }
     int low_water = channel_low_water(fd);
     if (low_water > 1) {
+        size_t n = total(iov, count);
         size_t lying = (size_t)waiting(fd), wanted = patience(fd, n, flags, (size_t)low_water);
         if (lying < n || !lying)
             hand_out(&sock, wanted > lying ? wanted - lying : 0);
@@ -80,9 +91,7 @@ int prepare_read(int fd, size_t n, int flags)
 static ssize_t read_late(const struct proxied *sock, const struct iovec *iov, size_t count, int flags)
 {
     char piece[MINION_DATA_MAX];
-    size_t room = 0, done = 0;
-    for (size_t i = 0; i < count; i++)
-        room += iov[i].iov_len;
+    size_t room = total(iov, count), done = 0;
     struct request r = {.sock = sock, .op = MINION_LATE, .b = flags & MSG_PEEK, .answer = piece,
                         .a = room < sizeof piece ? (int)room : (int)sizeof piece,
                         .room = sizeof piece};

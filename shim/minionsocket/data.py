@@ -46,6 +46,12 @@ def _refuse(self: socket.socket, flags: int) -> None:
         raise error(errno.EOPNOTSUPP)
 
 
+def _refuse_urgent(self: socket.socket, flags: int) -> None:
+    """No urgent data is ever there."""
+    if flags & socket.MSG_OOB and is_ours(self):
+        raise error(errno.EINVAL)
+
+
 def _unusual(self: socket.socket, flags: int) -> bool:
     """What the kernel's channel does not know as TCP does (libminion's unusual.c, reading.c)."""
     waits = flags & socket.MSG_PEEK and flags & socket.MSG_WAITALL
@@ -86,6 +92,7 @@ def _left(self: socket.socket, room: int) -> Ancillary:
         return []
     left = array("i", [0])
     ioctl(self.fileno(), FIONREAD, left, True)
+    left[0] += wait(self, select.POLLRDHUP, 0)  # the end is worth a read, too
     return [(socket.IPPROTO_TCP, TCP_CM_INQ, left.tobytes())]
 
 
@@ -114,7 +121,7 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
     if flags:
-        _refuse(self, flags)
+        _refuse_urgent(self, flags)
     if isinstance(bufsize, int) and bufsize >= 0 and _unusual(self, flags):
         room = bytearray(bufsize)
         return bytes(room[: _receive(self, room, bufsize, flags)])
@@ -127,7 +134,7 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
     if flags:
-        _refuse(self, flags)
+        _refuse_urgent(self, flags)
     if _unusual(self, flags) and 0 <= nbytes <= memoryview(buffer).nbytes:
         return _receive(self, buffer, nbytes, flags)
     try:
@@ -154,7 +161,7 @@ def recvfrom_into(
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
-    _refuse(self, flags)
+    _refuse_urgent(self, flags)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
     if bufsize >= 0 and _unusual(self, flags):
@@ -175,7 +182,7 @@ def recvmsg(
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
-    _refuse(self, flags)
+    _refuse_urgent(self, flags)
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)

@@ -46,14 +46,18 @@ WRITE_MIN_BYTES = 2048
 
 class StreamSocket(Settings):
     __slots__ = (
-        "accepted", "defer_accept", "error", "failed", "linger_s", "listener", "local", "phase",
-        "port_range", "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write",
-        "user", "was_connected", "writable",
+        "_address", "_port_chosen", "accepted", "defer_accept", "error", "failed", "linger_s",
+        "listener", "local", "phase", "port_range", "rcvlowat", "readable", "received", "remote",
+        "shut_read", "shut_write", "user", "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
         super().__init__(net)
         self.local: Address = (0, 0)
+        self._address = 0
+        """What it was bound to."""
+        self._port_chosen = False
+        """By bind, not by its caller."""
         self.remote: Address | None = None
         self.listener: Listener | None = None
         self.phase = Phase.UNCONNECTED
@@ -88,6 +92,8 @@ class StreamSocket(Settings):
         if error:
             self.error = error
             self.failed = True
+        if self._hold is not None:
+            self._let_port_go()
         self.user.closed(error)
 
     def _forget_choice(self) -> None:
@@ -95,8 +101,13 @@ class StreamSocket(Settings):
 
         The port is free again, though getsockname goes on telling of it, as on Linux.
         """
-        hold = self._hold
-        self.local = (hold.address, hold.port) if hold is not None else (0, self.local[1])
+        self._let_port_go()
+        self.local = (self._address, self.local[1])
+
+    def _let_port_go(self) -> None:
+        """bind was given none: the next connect, or listen, chooses another (tcp_set_state())."""
+        if self._hold is not None and self._port_chosen:
+            self._release()
 
     # -- calls
 
@@ -105,11 +116,13 @@ class StreamSocket(Settings):
         ip, port = address
         if ip and not self._net.ip.is_local(ip):  # first, as in Linux's inet_bind
             raise OSError(EADDRNOTAVAIL, "not a local address")
-        if self._hold is not None or self.connecting or self.was_connected or self.listener:
+        if self._hold is not None or self.listener or self.open:
             raise OSError(EINVAL, "already bound")
         connections = self._net.tcp.connections
+        self._port_chosen = not port
         if not port:
             port = connections.free_port(None, ip, *self.port_range)
+        self._address = ip
         hold = Hold(ip, port, self._options.get("reuse", 0))
         connections.hold(hold)
         self._hold = hold
@@ -124,7 +137,7 @@ class StreamSocket(Settings):
             raise OSError(EINVAL, "connected")
         hold = self._hold
         if hold is None:
-            self.bind((self.local[0], 0))
+            self.bind((self._address, 0))
             hold = self._hold
         assert hold is not None
         self.listener = self._net.tcp.listen(hold, backlog, self.readable, self._apply)
@@ -149,7 +162,7 @@ class StreamSocket(Settings):
             raise OSError(ECONNREFUSED, "nobody listens on port 0")
         tcp = self._net.tcp
         hold = self._hold
-        local = self.local if hold is not None else (0, 0)
+        local = self.local if hold is not None else (self._address, 0)
         tcb = tcp.create(local, (ip, port), self, self.port_range)
         self._apply(tcb)
         self._begin(tcb)
@@ -244,6 +257,11 @@ class StreamSocket(Settings):
     @property
     def connecting(self) -> bool:
         return self.tcb is not None and self.tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+
+    @property
+    def open(self) -> bool:
+        """There is a connection, or an attempt."""
+        return self.tcb is not None and self.tcb.state not in (State.CLOSED, State.TIME_WAIT)
 
     def take_error(self) -> int:
         error, self.error = self.error, 0

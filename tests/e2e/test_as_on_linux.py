@@ -84,6 +84,8 @@ def compare(world: World, program: Path, *args: str) -> None:
         "listener_reads",
         "late_data",
         "linger",
+        "ports",
+        "flags",
     ],
 )
 def test_program(world: World, compiled: Callable[[str], Path], name: str) -> None:
