@@ -11,11 +11,13 @@ from array import array
 from collections.abc import Iterable
 from contextlib import suppress
 from fcntl import ioctl
+from operator import index
 from termios import FIONREAD
 from typing import IO, NoReturn, TypeVar
 
 from _minionsocket import ffi, lib
 
+from minionsocket.arguments import checked
 from minionsocket.calls import check, error, is_ours
 from minionsocket.methods import connect_raw, packed, wait
 
@@ -120,6 +122,7 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
+    flags = index(flags)
     if flags:
         _refuse_urgent(self, flags)
     if isinstance(bufsize, int) and bufsize >= 0 and _unusual(self, flags):
@@ -133,6 +136,7 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
+    flags = index(flags)
     if flags:
         _refuse_urgent(self, flags)
     if _unusual(self, flags) and 0 <= nbytes <= memoryview(buffer).nbytes:
@@ -144,20 +148,28 @@ def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int =
     return count if count or not memoryview(buffer).nbytes else _ended(self, count)
 
 
+@checked
 def recvfrom(self: socket.socket, bufsize: int, flags: int = 0, /) -> tuple[bytes, object]:
     if is_ours(self):
+        if index(bufsize) < 0:
+            raise ValueError("negative")
         return recv(self, bufsize, flags), None  # TCP tells no address
     return _Base.recvfrom(self, bufsize, flags)
 
 
+@checked
 def recvfrom_into(
     self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0
 ) -> tuple[int, object]:
     if is_ours(self):
+        room = memoryview(buffer)
+        if room.readonly or not room.c_contiguous or not 0 <= index(nbytes) <= room.nbytes:
+            raise ValueError("no room")
         return recv_into(self, buffer, nbytes, flags), None
     return _Base.recvfrom_into(self, buffer, nbytes, flags)
 
 
+@checked
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
@@ -179,6 +191,7 @@ def recvmsg(
     return data, ancillary, got, None
 
 
+@checked
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
@@ -200,6 +213,7 @@ def recvmsg_into(
 
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
+    flags = index(flags)
     _refuse(self, flags)
     _announce(self, flags, data)
     try:
@@ -209,6 +223,7 @@ def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
 
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
+    flags = index(flags)
     _refuse(self, flags)
     _announce(self, flags, data)
     try:
@@ -237,6 +252,7 @@ def _checked(ancillary: Iterable[tuple[int, int, Buffer]]) -> None:
             nowhere.close()
 
 
+@checked
 def sendto(self: socket.socket, data: Buffer, *where: object) -> int:
     """sendto(data, address) or sendto(data, flags, address)."""
     if len(where) in (1, 2) and is_ours(self):
@@ -250,6 +266,7 @@ def sendto(self: socket.socket, data: Buffer, *where: object) -> int:
     return _Base.sendto(self, data, *where)  # type: ignore[call-overload, no-any-return]  # C checks
 
 
+@checked
 def sendmsg(
     self: socket.socket,
     buffers: Iterable[Buffer],
