@@ -18,7 +18,7 @@ from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.intake import Intake
 from minion.driver.liveness import Liveness
-from minion.driver.low_water import LowWater
+from minion.driver.low_water import make_outlet
 from minion.driver.outlet import NEVER, SNDBUF_BYTES, Outlet, hand_out
 from minion.driver.program_end import ProgramEnd
 from minion.driver.rendezvous import Rendezvous
@@ -28,8 +28,6 @@ HELD = b"\0"
 """What lies in a new channel, so that there is something to be left unread (intake.py)."""
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
-ACCEPT_BYTES = 1536
-"""More than what a message with a descriptor takes in the kernel."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 READY = [Ready(number) for number in range(8)]
 
@@ -139,7 +137,7 @@ class Channel:
         if state == State.OPEN:
             self._ready()
 
-    def _pair(self, state: State) -> None:
+    def pair(self, state: State) -> None:
         """Give the program's end, which is held, another end.  OSError."""
         program = self.program.sock
         self._liveness.forget(self)
@@ -155,12 +153,9 @@ class Channel:
             self._fill = 0
             if not self._holds:
                 self._intake.hold_nothing()
-            self.outlet = self._make_outlet(self.sock)
-
-    def _make_outlet(self, sock: socket.socket) -> Outlet:
-        if self.low_water > 1:
-            return LowWater(sock, self.program.ident, self.bound_bytes, self.low_water)
-        return Outlet(sock, self.program.ident, self.bound_bytes)
+            self.outlet = make_outlet(
+                self.sock, self.program.ident, self.bound_bytes, self.low_water
+            )
 
     def set_low_water(self, low_water: int) -> None:
         """SO_RCVLOWAT was set."""
@@ -168,7 +163,9 @@ class Channel:
             self.low_water = low_water
             if self.outlet is not None and self.sock is not None:
                 hand_out(self.outlet, 0)
-                self.outlet = self._make_outlet(self.sock)
+                self.outlet = make_outlet(
+                    self.sock, self.program.ident, self.bound_bytes, self.low_water
+                )
 
     def inherit(self, listener: Channel) -> None:
         """The buffers of an accepted connection are its listener's."""
@@ -357,13 +354,13 @@ class Channel:
     def connecting(self) -> None:
         """The handshake is under way: the program can neither read nor write until it has ended."""
         if self.state == State.UNCONNECTED:
-            self._pair(State.CONNECTING)
+            self.pair(State.CONNECTING)
             self._fill = self.program.fill()
 
     def connected(self) -> None:
         """Let the program write."""
         if self.state == State.UNCONNECTED:
-            self._pair(State.OPEN)
+            self.pair(State.OPEN)
         elif self.state == State.CONNECTING:
             self.state = State.OPEN
             self._ready()
@@ -395,25 +392,4 @@ class Channel:
         self.state = State.DEAD
         self._hang_up()
         if not self.program.held:
-            self._watch()
-
-    def listening(self, backlog: int) -> None:
-        """From now on the channel carries accepted descriptors, some of the backlog at a time."""
-        if self.state != State.UNCONNECTED:
-            return
-        self._pair(State.LISTENING)
-        self.program.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
-        self.program.fill()
-        self.wanted = 0
-        # the kernel doubles what is set, and tells of room while less than a quarter is used
-        room = 2 * ACCEPT_BYTES * (min(backlog, 64) + 2)
-        assert self.sock is not None
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
-        self.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
-
-    def watch_accepts(self, on: bool) -> None:
-        """Whether accept_room is called when the program takes a message."""
-        wanted = self.wanted | OUT if on else self.wanted & ~OUT
-        if wanted != self.wanted:
-            self.wanted = wanted
             self._watch()

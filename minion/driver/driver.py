@@ -23,7 +23,7 @@ from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
-from minion.driver.accepting import Accepting, bounded
+from minion.driver.accepting import Accepting, bounded, open_listener
 from minion.driver.channel import Channel
 from minion.driver.lingering import Lingering
 from minion.driver.liveness import Liveness
@@ -298,7 +298,7 @@ class Driver:
             self._accepts[channel.number].backlog = backlog
         elif channel.state == State.UNCONNECTED:
             self._forget_accepts(channel)
-            channel.listening(backlog)
+            open_listener(channel, backlog)
             self._accepts[channel.number] = Accepting(channel, backlog, self._send)
 
     def _forget_accepts(self, channel: Channel) -> None:

@@ -85,3 +85,9 @@ class LowWater(Outlet):
         with suppress(BrokenPipeError, ConnectionResetError):  # nobody reads any more
             self._flush()
         super().mark(mark)
+
+
+def make_outlet(sock: socket.socket, ident: str, bound_bytes: int, low_water: int) -> Outlet:
+    if low_water > 1:
+        return LowWater(sock, ident, bound_bytes, low_water)
+    return Outlet(sock, ident, bound_bytes)

@@ -393,35 +393,3 @@ ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset
     end_silence(&quiet, sent);
     return sent >= 0 ? sent : explain_write(fd, false);
 }
-
-/* ---- numbers change hands ---- */
-
-static int renewed(int from, int fd)
-{
-    enum hint hint = hint_get(from);
-    if (fd >= 0 && fd != from)
-        hint_set(fd, hint == HINT_OURS || hint == HINT_OURS_READS ? hint : HINT_NONE);
-    return fd;
-}
-
-int minion_dup(int fd)
-{
-    return renewed(fd, LIBC(dup)(fd));
-}
-
-int minion_dup2(int fd, int to)
-{
-    return renewed(fd, LIBC(dup2)(fd, to));
-}
-
-int minion_dup3(int fd, int to, int flags)
-{
-    return renewed(fd, LIBC(dup3)(fd, to, flags));
-}
-
-/* Its third argument is an int, a pointer or nothing: all go through in a long. */
-int minion_fcntl(int fd, int command, long argument)
-{
-    int result = LIBC(fcntl)(fd, command, argument);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? renewed(fd, result) : result;
-}

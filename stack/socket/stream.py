@@ -54,10 +54,8 @@ class StreamSocket(Settings):
     def __init__(self, net: Netstack, user: User) -> None:
         super().__init__(net)
         self.local: Address = (0, 0)
-        self._address = 0
-        """What it was bound to."""
-        self._port_chosen = False
-        """By bind, not by its caller."""
+        self._address = 0  # what it was bound to
+        self._port_chosen = False  # by bind, not by its caller
         self.remote: Address | None = None
         self.listener: Listener | None = None
         self.phase = Phase.UNCONNECTED
@@ -260,7 +258,6 @@ class StreamSocket(Settings):
 
     @property
     def open(self) -> bool:
-        """There is a connection, or an attempt."""
         return self.tcb is not None and self.tcb.state not in (State.CLOSED, State.TIME_WAIT)
 
     def take_error(self) -> int:
@@ -335,8 +332,7 @@ class StreamSocket(Settings):
             self.received = self._refuse
 
     def _refuse(self, buffer: Buffer, offset: int, length: int) -> int:
-        """Text for a socket that was shut down both ways: as for one that was closed, a reset
-        (RFC 1122, 4.2.2.13), which the socket is told of, as on Linux."""
+        """Text for a socket that was shut both ways: a reset, as after close (RFC 1122, 4.2.2.13)."""
         del buffer, offset
         if self.tcb is not None:
             self._net.tcp.refuse_text(self.tcb)

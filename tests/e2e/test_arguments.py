@@ -1,4 +1,4 @@
-"""Wrong arguments: Python's sockets on a minion say what they say on the host, in the same words."""
+"""Wrong arguments: Python's sockets on a minion answer as the host's, in the same words."""
 
 from __future__ import annotations
 

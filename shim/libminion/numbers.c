@@ -1,4 +1,6 @@
-/* close.c - close(2), for SO_LINGER with a time: it waits until what was written has been acknowledged.
+/* numbers.c - descriptors change hands: close and dup.
+ *
+ * close() with SO_LINGER and a time waits until what was written has been acknowledged.
  *
  * Theory of operation.  Only the kernel knows which close is the last.  So the driver holds a copy of the
  * descriptor while this one is closed; then it lets go of it, and sees whether the socket is still there.
@@ -6,6 +8,7 @@
  */
 #include "internal.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 static bool lingers(int fd)
@@ -39,4 +42,35 @@ int minion_close(int fd)
         errno = saved;
     }
     return result;
+}
+
+/* Another takes a number: what we remembered about the number is void. */
+static int renewed(int from, int fd)
+{
+    enum hint hint = hint_get(from);
+    if (fd >= 0 && fd != from)
+        hint_set(fd, hint == HINT_OURS || hint == HINT_OURS_READS ? hint : HINT_NONE);
+    return fd;
+}
+
+int minion_dup(int fd)
+{
+    return renewed(fd, LIBC(dup)(fd));
+}
+
+int minion_dup2(int fd, int to)
+{
+    return renewed(fd, LIBC(dup2)(fd, to));
+}
+
+int minion_dup3(int fd, int to, int flags)
+{
+    return renewed(fd, LIBC(dup3)(fd, to, flags));
+}
+
+/* Its third argument is an int, a pointer or nothing: all go through in a long. */
+int minion_fcntl(int fd, int command, long argument)
+{
+    int result = LIBC(fcntl)(fd, command, argument);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? renewed(fd, result) : result;
 }
