@@ -332,7 +332,7 @@ class StreamSocket(Settings):
             self.received = self._refuse
 
     def _refuse(self, buffer: Buffer, offset: int, length: int) -> int:
-        """Text for a socket that was shut both ways: a reset, as after close (RFC 1122, 4.2.2.13)."""
+        """Text, but the socket was shut both ways: a reset, as after close (RFC 1122, 4.2.2.13)."""
         del buffer, offset
         if self.tcb is not None:
             self._net.tcp.refuse_text(self.tcb)
