@@ -200,6 +200,20 @@ static void not_connected(void)
     close(server);
 }
 
+/* TCP_LINGER2: how long the end waits for the other's; -1: it is a reset as soon as it is acknowledged. */
+static void other_end(void)
+{
+    int client, server, none = -1;
+    topic = "TCP_LINGER2 of -1";
+    pair(&client, &server);
+    NEED(setsockopt(client, IPPROTO_TCP, TCP_LINGER2, &none, sizeof none) == 0);
+    close_it(client, -1, "at once", BACK);
+    say_mask("poll", once(server, POLLHUP));
+    say("recv", recv(server, bytes, 1, 0));
+    say("send", send(server, "x", 1, MSG_NOSIGNAL));
+    close(server);
+}
+
 static void stdio(void)
 {
     int client, server;
@@ -227,5 +241,6 @@ int main(void)
     at_exit();
     unread();
     not_connected();
+    other_end();
     stdio();
 }
