@@ -17,10 +17,14 @@ from contextlib import suppress
 from fcntl import ioctl
 from termios import TIOCOUTQ
 
+from hypercalls.api import Ready
 from minion.driver.channel import Channel
+from minion.driver.state import State
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, Note
 
+ACCEPT_BYTES = 1536
+"""More than what a message with a descriptor takes in the kernel."""
 SOMAXCONN = 4096
 """As stack/config.py's."""
 
@@ -28,6 +32,19 @@ SOMAXCONN = 4096
 def bounded(backlog: int) -> int:
     """As listen(2) has it: a negative backlog is a large one."""
     return backlog if 0 <= backlog <= SOMAXCONN else SOMAXCONN
+
+
+def open_listener(channel: Channel, backlog: int) -> None:
+    """From now on the channel carries accepted descriptors, some of the backlog at a time."""
+    channel.pair(State.LISTENING)
+    channel.program.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
+    channel.program.fill()
+    channel.wanted = 0
+    # the kernel doubles what is set, and tells of room while less than a quarter is used
+    room = 2 * ACCEPT_BYTES * (min(backlog, 64) + 2)
+    assert channel.sock is not None
+    channel.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
+    channel.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
 
 
 class Accepting:
@@ -87,7 +104,10 @@ class Accepting:
         if taken > self.backlog // 4:
             self._told = left
             self._note(Note.ACCEPT_TAKEN, taken)
-        self._channel.watch_accepts(bool(self._queue) or 2 * left > self.backlog)
+        watched = int(Ready.OUT) if self._queue or 2 * left > self.backlog else 0
+        wanted = self._channel.wanted & int(Ready.IN) | watched
+        if wanted != self._channel.wanted:
+            self._channel.want(Ready(wanted))
 
     def _lying(self) -> int:
         """Messages in the channel."""

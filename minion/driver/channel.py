@@ -18,7 +18,8 @@ from hypercalls.host.reactor import Reactor
 from minion.driver import abi
 from minion.driver.intake import Intake
 from minion.driver.liveness import Liveness
-from minion.driver.outlet import NEVER, SNDBUF_BYTES, Outlet
+from minion.driver.low_water import make_outlet
+from minion.driver.outlet import NEVER, SNDBUF_BYTES, Outlet, hand_out
 from minion.driver.program_end import ProgramEnd
 from minion.driver.rendezvous import Rendezvous
 from minion.driver.state import State
@@ -27,8 +28,6 @@ HELD = b"\0"
 """What lies in a new channel, so that there is something to be left unread (intake.py)."""
 ACCEPT_MARK = b"\0"
 """Lies unread in an accepted channel until accept() takes it: closed before that, it is a reset."""
-ACCEPT_BYTES = 1536
-"""More than what a message with a descriptor takes in the kernel."""
 IN, OUT = int(Ready.IN), int(Ready.OUT)
 READY = [Ready(number) for number in range(8)]
 
@@ -37,10 +36,10 @@ class Channel:
     """The minion side of one pair; minion.devices.dma.ChannelEnd."""
 
     __slots__ = (
-        "_closed", "_eof", "_epoll", "_fill", "_holds", "_intake", "_liveness", "_outlet",
-        "_reactor", "_rendezvous", "_reset", "accept_room", "bound_bytes", "fd", "gone", "number",
-        "on_detach", "pid", "program", "registered", "renewed", "report", "send_bytes", "sock",
-        "state", "wanted",
+        "_closed", "_eof", "_epoll", "_fill", "_holds", "_intake", "_liveness",
+        "_reactor", "_rendezvous", "_reset", "accept_room", "bound_bytes", "fd", "gone",
+        "low_water", "number", "on_detach", "outlet", "pid", "program", "registered", "renewed",
+        "report", "send_bytes", "sock", "state", "wanted",
     )  # fmt: skip
 
     def __init__(
@@ -61,7 +60,7 @@ class Channel:
         """The program's end is a new one, which it has not been given yet."""
         self.sock: socket.socket | None = None
         self._intake: Intake | None = None
-        self._outlet: Outlet | None = None
+        self.outlet: Outlet | None = None
         """Of an open channel, both."""
         self._holds = True
         self.fd = -1
@@ -69,6 +68,8 @@ class Channel:
         self._fill = 0
         self.bound_bytes = self.send_bytes = NEVER
         """SO_RCVBUF and SO_SNDBUF, if the program has set them."""
+        self.low_water = 1
+        """SO_RCVLOWAT."""
         self._closed = False
         self._epoll = 0
         self.registered = False
@@ -136,7 +137,7 @@ class Channel:
         if state == State.OPEN:
             self._ready()
 
-    def _pair(self, state: State) -> None:
+    def pair(self, state: State) -> None:
         """Give the program's end, which is held, another end.  OSError."""
         program = self.program.sock
         self._liveness.forget(self)
@@ -152,12 +153,25 @@ class Channel:
             self._fill = 0
             if not self._holds:
                 self._intake.hold_nothing()
-            self._outlet = Outlet(self.sock, self.program.ident, self.bound_bytes)
+            self.outlet = make_outlet(
+                self.sock, self.program.ident, self.bound_bytes, self.low_water
+            )
+
+    def set_low_water(self, low_water: int) -> None:
+        """SO_RCVLOWAT was set."""
+        if low_water != self.low_water:
+            self.low_water = low_water
+            if self.outlet is not None and self.sock is not None:
+                hand_out(self.outlet, 0)
+                self.outlet = make_outlet(
+                    self.sock, self.program.ident, self.bound_bytes, self.low_water
+                )
 
     def inherit(self, listener: Channel) -> None:
         """The buffers of an accepted connection are its listener's."""
         if listener.bound_bytes != NEVER:
             self.bound(listener.bound_bytes)
+        self.set_low_water(listener.low_water)
         if listener.send_bytes != NEVER and self.program.held:
             self.hold_nothing()
             self.program.sock.setsockopt(
@@ -167,14 +181,14 @@ class Channel:
     def bound(self, room_bytes: int) -> None:
         """SO_RCVBUF was set: what lies here counts too, and there is no more room for it."""
         self.bound_bytes = room_bytes
-        if self._outlet is not None:
-            self._outlet.bound(room_bytes)
+        if self.outlet is not None:
+            self.outlet.bound(room_bytes)
 
     def _hang_up(self) -> None:
         """Close our end."""
         self._unwatch()
         self._fill = 0
-        self._intake = self._outlet = None
+        self._intake = self.outlet = None
         if self.sock is not None:
             self.sock.close()
             self.sock = None
@@ -185,7 +199,8 @@ class Channel:
     def _interest(self) -> int:
         if self.state == State.OPEN:
             readable = EPOLLIN if self.wanted & IN and not self._eof else 0
-            return readable | EPOLLET | (EPOLLOUT if self.wanted & OUT else 0)
+            writable = self.wanted & OUT and self.outlet is not None and not self.outlet.full
+            return readable | EPOLLET | (EPOLLOUT if writable else 0)
         if self.state == State.LISTENING and self.wanted & OUT:
             return EPOLLOUT | EPOLLET  # told of each message that is taken
         if self.state == State.BROKEN and self.wanted & OUT:
@@ -238,6 +253,9 @@ class Channel:
     def program_closed(self) -> None:
         """The last copy of the program's descriptor is gone; what it wrote is still to be read."""
         self._liveness.forget(self)
+        if self.outlet is not None and self.outlet.kept:  # that, too, was left unread
+            self._reset = True
+            self.state = State.DEAD
         self.gone = True
         self._unwatch()
         self.report(Ready.HUP)
@@ -290,7 +308,7 @@ class Channel:
             self._intake.hold_nothing()
 
     def send(self, view: memoryview) -> int:
-        outlet = self._outlet
+        outlet = self.outlet
         if outlet is None:
             return RESET if self._reset else CLOSED if self.gone else 0
         try:
@@ -298,8 +316,8 @@ class Channel:
         except BlockingIOError:
             return 0
         except BrokenPipeError:
-            # SHUT_RD: the program does not want it, and TCP takes it all the same
-            return len(view) if self.alive() else CLOSED
+            # SHUT_RD: but a read that asks still gets it
+            return outlet.send_late(view) if self.alive() else CLOSED
         except ConnectionResetError:
             return RESET
 
@@ -318,8 +336,8 @@ class Channel:
 
     def end(self) -> None:
         """The peer's FIN: the mark that makes an EOF an EOF, and the EOF."""
-        if self._outlet is not None:
-            self._outlet.shut(abi.FIN_MARK, socket.SHUT_WR)
+        if self.outlet is not None:
+            self.outlet.shut(abi.FIN_MARK, socket.SHUT_WR)
 
     def detach(self) -> None:
         """Close the channel."""
@@ -336,13 +354,13 @@ class Channel:
     def connecting(self) -> None:
         """The handshake is under way: the program can neither read nor write until it has ended."""
         if self.state == State.UNCONNECTED:
-            self._pair(State.CONNECTING)
+            self.pair(State.CONNECTING)
             self._fill = self.program.fill()
 
     def connected(self) -> None:
         """Let the program write."""
         if self.state == State.UNCONNECTED:
-            self._pair(State.OPEN)
+            self.pair(State.OPEN)
         elif self.state == State.CONNECTING:
             self.state = State.OPEN
             self._ready()
@@ -351,9 +369,9 @@ class Channel:
 
     def broken(self) -> None:
         """Nothing more can be sent; what was received before is still on its way to the program."""
-        if self.state != State.OPEN or self._outlet is None:
+        if self.state != State.OPEN or self.outlet is None:
             return
-        self._outlet.shut(abi.ERROR_MARK, socket.SHUT_RD)
+        self.outlet.shut(abi.ERROR_MARK, socket.SHUT_RD)
         self.state = State.BROKEN
         try:
             if self._intake is not None:
@@ -369,30 +387,9 @@ class Channel:
         """
         if self.state in (State.UNCONNECTED, State.DEAD):
             return
-        if self._outlet is not None:
-            self._outlet.mark(abi.ERROR_MARK)
+        if self.outlet is not None:
+            self.outlet.mark(abi.ERROR_MARK)
         self.state = State.DEAD
         self._hang_up()
         if not self.program.held:
-            self._watch()
-
-    def listening(self, backlog: int) -> None:
-        """From now on the channel carries accepted descriptors, some of the backlog at a time."""
-        if self.state != State.UNCONNECTED:
-            return
-        self._pair(State.LISTENING)
-        self.program.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # the fill stays
-        self.program.fill()
-        self.wanted = 0
-        # the kernel doubles what is set, and tells of room while less than a quarter is used
-        room = 2 * ACCEPT_BYTES * (min(backlog, 64) + 2)
-        assert self.sock is not None
-        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
-        self.sock.shutdown(socket.SHUT_RD)  # a listener cannot be written to: EPIPE
-
-    def watch_accepts(self, on: bool) -> None:
-        """Whether accept_room is called when the program takes a message."""
-        wanted = self.wanted | OUT if on else self.wanted & ~OUT
-        if wanted != self.wanted:
-            self.wanted = wanted
             self._watch()

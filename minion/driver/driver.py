@@ -23,11 +23,14 @@ from typing import Protocol
 
 from hypercalls.host.reactor import Reactor
 from minion.driver import abi
-from minion.driver.accepting import Accepting, bounded
+from minion.driver.accepting import Accepting, bounded, open_listener
 from minion.driver.channel import Channel
+from minion.driver.lingering import Lingering
 from minion.driver.liveness import Liveness
+from minion.driver.outlet import hand_out
 from minion.driver.rendezvous import Rendezvous
 from minion.driver.state import State
+from minion.driver.unread import UNREAD, unread
 from minion.driver.waiting import Done, Waiting, nobody
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
@@ -41,12 +44,13 @@ Request = Callable[
     [int, bytes, int, int, int, bytes, int, "socket.socket | None", Done], int
 ]  # fmt: skip
 """Driver.request"""
-PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN)))
+PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN), int(Op.KEEP), int(Op.LINGER)))
 """Requests that come with the socket's descriptor."""
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
 SO_SNDBUFFORCE = 32  # Python does not name it
+INT_MAX = 0x7FFFFFFF
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
 
@@ -93,6 +97,7 @@ class Driver:
         self._reqno = 0
         self._next_chan = 1
         self._liveness = Liveness(reactor)
+        self._lingering = Lingering(reactor)
         self._rendezvous = Rendezvous(os.path.join(os.path.dirname(self._path), b"channels"))
         self._accepts: dict[int, Accepting] = {}
 
@@ -118,6 +123,11 @@ class Driver:
                 if program is not None:
                     program.close()
                 raise OSError(errno.ECONNRESET, "the minion does not know this socket")
+            if op in UNREAD:
+                done(*unread(op, channel, a, b, program), None)
+                return 0
+            if op == Op.LINGER:
+                return self._linger(channel, program, done)
             self._copy.settle(channel)
             if op == Op.SETSOCKOPT and a == socket.SOL_SOCKET:
                 self._buffer_set(channel, b, data)
@@ -129,9 +139,23 @@ class Driver:
                 waiting.held = channel.hold(program)
             elif channel.state == State.UNCONNECTED:
                 raise OSError(errno.EINVAL, "the socket's descriptor did not come along")
+        return self._begin(waiting)
+
+    def _begin(self, waiting: Waiting) -> int:
         self.counters["requests"] += 1
         self._reqno = reqno = self._reqno + 1 & 0xFFFFFFFF
         self._put(reqno, waiting)
+        return reqno
+
+    def _linger(self, channel: Channel, program: socket.socket | None, done: Done) -> int:
+        if program is not None:
+            held = self._lingering.hold(channel, program)
+            done(0 if held else -1, 0 if held else errno.EINVAL, b"", None)
+            return 0
+        reqno = self._begin(Waiting(Op.LINGER, channel, 0, 0, 0, b"", done))
+        if not self._lingering.let_go(channel):
+            del self._waiting[reqno]
+            done(0, 0, b"", None)
         return reqno
 
     @staticmethod
@@ -143,6 +167,8 @@ class Driver:
         elif name in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
             channel.hold_nothing()
             channel.send_bytes = max(value, BUFFER_MIN_BYTES // 2)
+        elif name == socket.SO_RCVLOWAT and len(data) >= 4:
+            channel.set_low_water(value if value > 0 else 1 if value == 0 else INT_MAX)
 
     def _put(self, reqno: int, waiting: Waiting) -> None:
         self._waiting[reqno] = waiting
@@ -272,7 +298,7 @@ class Driver:
             self._accepts[channel.number].backlog = backlog
         elif channel.state == State.UNCONNECTED:
             self._forget_accepts(channel)
-            channel.listening(backlog)
+            open_listener(channel, backlog)
             self._accepts[channel.number] = Accepting(channel, backlog, self._send)
 
     def _forget_accepts(self, channel: Channel) -> None:
@@ -285,6 +311,8 @@ class Driver:
             self._renew(channel)
         elif channel.state == State.CONNECTING:
             channel.failed()
+        if how != socket.SHUT_WR:
+            hand_out(channel.outlet, INT_MAX)  # while it can
         return 0 if channel.state == State.OPEN else 1
 
     def _usable(self, channel: Channel) -> None:
@@ -358,6 +386,7 @@ class Driver:
         for channel in list(self.channels.values()):
             channel.detach()
         self._liveness.close()
+        self._lingering.close()
         self._rendezvous.close()
 
 

@@ -19,6 +19,7 @@ from errno import (
     ENOSYS,
     EPROTONOSUPPORT,
 )
+from functools import partial
 from struct import Struct
 
 from hypercalls.api import Copy, Hypercalls
@@ -166,6 +167,9 @@ class Server:
                 if op == Op.CONNECT:
                     self._connect(session, reqno, a, data)
                     return
+                if op == Op.LINGER:
+                    session.lingers = partial(self._respond, Op.LINGER, reqno, chan, OK)
+                    return
                 call = self._calls.get(op)
                 if call is None:
                     raise OSError(ENOSYS, "no such call")
@@ -281,9 +285,9 @@ class Server:
         if session.sock.listener is not None:
             raise OSError(EINVAL, "listening")
         if request == c.SIOCOUTQ:
-            value = 0 if tcb is None else len(tcb.snd)
+            value = 0 if tcb is None or tcb.all_sent else tcb.snd.end + tcb.fin_queued - tcb.snd_una
         elif request == c.SIOCOUTQNSD:
-            value = 0 if tcb is None else max(0, tcb.snd.end - tcb.snd_nxt)
+            value = 0 if tcb is None else max(0, tcb.snd.end + tcb.fin_queued - tcb.snd_nxt)
         elif request == c.SIOCATMARK:
             value = 0
         else:

@@ -55,7 +55,8 @@ class Session:
     __slots__ = (
         "_blocked_out", "_broken", "_copy", "_edge", "_end_sent", "_fill", "_hung_up", "_memory",
         "_paused_in", "_piece_bytes", "_pool", "_room", "_room_bytes", "_size", "attached", "chan",
-        "eof_in", "failed", "held", "outcome", "released", "server", "sock", "used", "waiters",
+        "eof_in", "failed", "held", "lingers", "outcome", "released", "server", "sock", "used",
+        "waiters",
     )  # fmt: skip
 
     def __init__(self, server: SessionServer, chan: int, sock: StreamSocket | None) -> None:
@@ -90,6 +91,8 @@ class Session:
         """The driver was told that the connection is gone, and has shut the channel."""
         self.waiters: dict[int, Callable[[int], None]] = {}
         """By request number: what answers the connects that wait for their end."""
+        self.lingers: Callable[[], None] | None = None
+        """Answers a close that waits for the end of the connection, if there is one."""
         self.outcome = 0
         """The errno that the last of them was answered with."""
 
@@ -368,4 +371,6 @@ class Session:
             self.sock.abort()
         else:
             self.sock.close()
+        if self.lingers is not None:
+            self.sock.when_sent(self.lingers)
         self.server.forget(self)

@@ -51,6 +51,16 @@ enum minion_op {
                                                                       or an error with a line of text */
     MINION_MORE = 18,       /* bytes: so many will be written next with MSG_MORE           -> 0 */
     MINION_INTERFACES = 19, /*                                     -> 0, minion_interface[], by index */
+    MINION_HAND_OUT = 20,   /* bytes: a read takes what is kept because of SO_RCVLOWAT, and then waits
+                             * for so many                         -> 0 */
+    MINION_KEEP = 21,       /* a read is over, or the option was set: what the channel has, less than
+                             * SO_RCVLOWAT, is kept again.  Comes with the descriptor; without it
+                             * nothing changes                     -> bytes kept */
+    MINION_LINGER = 23,     /* the descriptor is about to be closed: it comes along, so that its end can
+                             * be waited for.  Then, without it: it was closed.  Answered when its last
+                             * bytes are acknowledged, or SO_LINGER's time has passed; at once if
+                             * another copy is left                -> 0 */
+    MINION_LATE = 22,       /* room: what came after shutdown(SHUT_RD)   -> bytes, data */
 };
 
 enum {                       /* flags of MINION_CONNECT */

@@ -37,6 +37,7 @@ int minion_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
                     struct timespec *timeout);
 ssize_t minion_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags);
 ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags);
+int minion_close(int fd);
 int minion_dup(int fd);
 int minion_dup2(int fd, int to);
 int minion_dup3(int fd, int to, int flags);
@@ -67,6 +68,10 @@ long minion_syscall(long number, long a, long b, long c, long d, long e, long f)
 
 /* Is this descriptor a minion's?  Asks the kernel; keeps errno. */
 int minion_is_ours(int fd);
+
+/* Has a read on it to do more than the kernel does: is recv() to be minion_recv()?  Asks the kernel only
+ * about a number that is new. */
+int minion_reads(int fd);
 
 /* The next n bytes are written with MSG_MORE; 0: those that were announced and not written, are not.
  * Nothing for descriptors that are not a minion's.  Keeps errno. */

@@ -105,6 +105,10 @@ CALL(int, setresuid, (uid_t real, uid_t effective, uid_t saved), (real, effectiv
 CALL(int, setgid, (gid_t gid), (gid))
 CALL(int, setresgid, (gid_t real, gid_t effective, gid_t saved), (real, effective, saved))
 
+/* The last close is an EOF on the channel, and the kernel's alone; but SO_LINGER waits for the end. */
+CALL(int, close, (int fd), (fd))
+ALIAS(int, __close, close, (int fd), (fd))
+
 /* Another descriptor takes a number: what we remembered about the number is void. */
 CALL(int, dup, (int fd), (fd))
 CALL(int, dup2, (int fd, int to), (fd, to))
@@ -155,9 +159,8 @@ CALL(long, syscall, (long number, long a, long b, long c, long d, long e, long f
 /* Not sockets of a minion: socket() hands AF_INET SOCK_DGRAM and SOCK_RAW, AF_UNIX, AF_NETLINK,
  * AF_PACKET and the rest to libc (UDP and ICMP: until abi.h carries them). */
 LEFT(socketpair, "never AF_INET")
-LEFT(close, "the last close is an EOF on the channel; nothing to keep in step")
-LEFT(close_range, "as close")
-LEFT(closefrom, "as close; our own connections are checked before each use")
+LEFT(close_range, "the last close is an EOF on the channel; nothing to keep in step")
+LEFT(closefrom, "as close_range; our own connections are checked before each use")
 LEFT(poll, "the channel's readiness is the socket's")
 LEFT(ppoll, "as poll")
 LEFT(__poll_chk, "as poll")

@@ -46,7 +46,7 @@ static bool unusual(int fd, void *buf, size_t n, int flags, ssize_t *done)
     if (!is_ours(fd))
         return false;
     if (flags & (MSG_OOB | MSG_ERRQUEUE))
-        *done = fail(flags & MSG_ERRQUEUE ? EAGAIN : EOPNOTSUPP);
+        *done = fail(flags & MSG_ERRQUEUE ? EAGAIN : EINVAL);
     else if (flags & MSG_TRUNC)
         *done = discard(fd, n, flags);
     else if (flags & MSG_WAITALL && n)
@@ -75,36 +75,61 @@ static size_t total(const struct iovec *iov, size_t count)
 
 ssize_t minion_read(int fd, void *buf, size_t n)
 {
-    return received(fd, LIBC(read)(fd, buf, n), n);
+    struct iovec whole = {buf, n};
+    int more = n ? before_read(fd, &whole, 1, 0) : 0;    /* of nothing: 0, whatever the socket is */
+    if (__builtin_expect(more < 0, 0))
+        return -1;
+    ssize_t got = received(fd, LIBC(read)(fd, buf, n), n);
+    return __builtin_expect(more, 0) ? after_read(fd, &whole, 1, 0, got) : got;
+}
+
+/* In pieces; count may be nonsense, which the kernel says. */
+static int before_readv(int fd, const struct iovec *iov, int count)
+{
+    enum hint hint = hint_get(fd);
+    if (hint == HINT_OURS || hint == HINT_THEIRS || count < 0 || count > IOV_MAX)
+        return 0;
+    return total(iov, (size_t)count) ? prepare_read(fd, iov, (size_t)count, 0) : 0;
+}
+
+static ssize_t received_pieces(int fd, const struct iovec *iov, int count, int more, ssize_t n)
+{
+    if (n < 0 || (n == 0 && total(iov, (size_t)count)))
+        n = explain_read(fd, n);
+    return __builtin_expect(more, 0) ? after_read(fd, iov, (size_t)count, 0, n) : n;
 }
 
 ssize_t minion_readv(int fd, const struct iovec *iov, int count)
 {
-    ssize_t n = LIBC(readv)(fd, iov, count);
-    if (__builtin_expect(n > 0, 1))
-        return n;
-    return n == 0 && total(iov, (size_t)count) == 0 ? 0 : explain_read(fd, n);
+    int more = before_readv(fd, iov, count);
+    if (__builtin_expect(more < 0, 0))
+        return -1;
+    return received_pieces(fd, iov, count, more, LIBC(readv)(fd, iov, count));
 }
 
 ssize_t minion_recv(int fd, void *buf, size_t n, int flags)
 {
-    ssize_t done;
-    if (__builtin_expect(flags & UNUSUAL, 0) && unusual(fd, buf, n, flags, &done))
-        return done;
-    return received(fd, LIBC(recv)(fd, buf, n, flags), n);
+    ssize_t got;
+    struct iovec whole = {buf, n};
+    int more = flags & MSG_ERRQUEUE ? 0 : before_read(fd, &whole, 1, flags);
+    if (__builtin_expect(more < 0, 0))
+        return -1;
+    if (!(__builtin_expect(flags & UNUSUAL, 0) && unusual(fd, buf, n, flags, &got)))
+        got = received(fd, LIBC(recv)(fd, buf, n, flags), n);
+    return __builtin_expect(more, 0) ? after_read(fd, &whole, 1, flags, got) : got;
 }
 
 ssize_t minion_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *from,
                         socklen_t *len)
 {
-    if (from && is_ours(fd)) {
+    bool ours = from && is_ours(fd);
+    enum hint hint = hint_get(fd);
+    if (ours || (!from && (flags & UNUSUAL || hint == HINT_NONE || hint == HINT_OURS_READS))) {
         ssize_t got = minion_recv(fd, buf, n, flags);
-        if (got >= 0 && len)
+        if (ours && got >= 0 && len)
             *len = 0;                /* TCP gives no address (the channel would give its name) */
         return got;
     }
-    if (__builtin_expect(flags & UNUSUAL, 0) && !from)
-        return minion_recv(fd, buf, n, flags);
     return received(fd, LIBC(recvfrom)(fd, buf, n, flags, from, len), n);
 }
 
@@ -127,6 +152,10 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
 {
     ssize_t n;
     size_t room = msg && msg->msg_control ? msg->msg_controllen : 0;
+    int more = !msg || flags & MSG_ERRQUEUE
+                   ? 0 : before_read(fd, msg->msg_iov, msg->msg_iovlen, flags);
+    if (__builtin_expect(more < 0, 0))
+        return -1;
     if (__builtin_expect(flags & UNUSUAL, 0) && msg &&
         unusual(fd, msg->msg_iovlen ? msg->msg_iov->iov_base : NULL,
                 flags & MSG_TRUNC ? total(msg->msg_iov, msg->msg_iovlen)
@@ -134,7 +163,7 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
         msg->msg_controllen = 0;
         msg->msg_namelen = 0;
         msg->msg_flags = 0;
-        return n;
+        return more ? after_read(fd, msg->msg_iov, msg->msg_iovlen, flags, n) : n;
     }
     if (msg && msg->msg_name && is_ours(fd)) {
         void *name = msg->msg_name;
@@ -149,9 +178,9 @@ ssize_t minion_recvmsg(int fd, struct msghdr *msg, int flags)
         forget_received(msg);
     else if (n >= 0 && room && is_ours(fd))
         tell_inq(fd, msg, room);
-    if (__builtin_expect(n > 0, 1))
-        return n;
-    return n == 0 && total(msg->msg_iov, msg->msg_iovlen) == 0 ? 0 : explain_read(fd, n);
+    if (n < 0 || (n == 0 && total(msg->msg_iov, msg->msg_iovlen)))
+        n = explain_read(fd, n);
+    return __builtin_expect(more, 0) ? after_read(fd, msg->msg_iov, msg->msg_iovlen, flags, n) : n;
 }
 
 /* ---- sending ---- */
@@ -287,6 +316,11 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
                       unsigned flags)
 {
     struct silence quiet = {.on = false};
+    enum hint hint = hint_get(in);
+    struct iovec whole = {NULL, n};
+    int reads = hint == HINT_OURS_READS ? prepare_read(in, &whole, 1, 0) : 0;
+    if (reads < 0)
+        return -1;
     bool ours = seems_ours(out);
     bool more = ours && flags & SPLICE_F_MORE;
     if (more)
@@ -298,6 +332,8 @@ ssize_t minion_splice(int in, off_t *in_offset, int out, off_t *out_offset, size
         end_silence(&quiet, moved);
     if (more && moved != (ssize_t)n)
         minion_more(out, 0);
+    if (reads)
+        moved = after_read(in, NULL, 0, 0, moved);
     if (moved > 0 || n == 0)
         return moved;
     if (moved == 0 || errno == ECONNRESET || errno == EINVAL)
@@ -340,10 +376,11 @@ int minion_recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags,
 
 ssize_t minion_preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
 {
+    int more = offset == -1 ? before_readv(fd, iov, count) : 0;
+    if (__builtin_expect(more < 0, 0))
+        return -1;
     ssize_t n = LIBC(preadv2)(fd, iov, count, offset, flags);
-    if (n > 0 || offset != -1)
-        return n;
-    return n == 0 && total(iov, (size_t)count) == 0 ? 0 : explain_read(fd, n);
+    return offset == -1 ? received_pieces(fd, iov, count, more, n) : n;
 }
 
 ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
@@ -355,34 +392,4 @@ ssize_t minion_pwritev2(int fd, const struct iovec *iov, int count, off_t offset
     ssize_t sent = LIBC(pwritev2)(fd, iov, count, offset, flags);
     end_silence(&quiet, sent);
     return sent >= 0 ? sent : explain_write(fd, false);
-}
-
-/* ---- numbers change hands ---- */
-
-static int renewed(int fd)
-{
-    hint_set(fd, HINT_NONE);
-    return fd;
-}
-
-int minion_dup(int fd)
-{
-    return renewed(LIBC(dup)(fd));
-}
-
-int minion_dup2(int fd, int to)
-{
-    return renewed(LIBC(dup2)(fd, to));
-}
-
-int minion_dup3(int fd, int to, int flags)
-{
-    return renewed(LIBC(dup3)(fd, to, flags));
-}
-
-/* Its third argument is an int, a pointer or nothing: all go through in a long. */
-int minion_fcntl(int fd, int command, long argument)
-{
-    int result = LIBC(fcntl)(fd, command, argument);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? renewed(result) : result;
 }

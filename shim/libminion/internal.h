@@ -60,17 +60,29 @@ bool proxied(int fd, struct proxied *sock);  /* sock may be NULL; keeps errno */
 
 /* What a channel is to the shim, marked by options of its kernel socket: true across dup, fork and
  * exec, and without use on a channel (the program's own values are the minion's). */
-enum { CHANNEL_LISTENS = SO_BROADCAST, CHANNEL_TELLS_INQ = SO_DONTROUTE };
+enum {
+    CHANNEL_LISTENS = SO_BROADCAST,
+    CHANNEL_TELLS_INQ = SO_DONTROUTE,
+    CHANNEL_SHUT_RD = SO_KEEPALIVE,
+};
 bool channel_is(int fd, int mark);
 void channel_mark(int fd, int mark, int on);
+int channel_low_water(int fd);               /* SO_RCVLOWAT, which the kernel heeds in reads */
 
 enum mark { MARK_NONE, MARK_FIN, MARK_ERR, MARK_NO_PEER };
 enum mark peer_mark(int fd);
 
 /* What a number was when last seen.  Only ever a hint: dup, exec and close go unseen. */
-enum hint { HINT_NONE, HINT_THEIRS, HINT_OURS, HINT_OURS_LOST };
+enum hint {
+    HINT_NONE,
+    HINT_THEIRS,
+    HINT_OURS,
+    HINT_OURS_READS,         /* reading.c has a part in its reads */
+    HINT_OURS_LOST,
+};
 enum hint hint_get(int fd);
 void hint_set(int fd, enum hint hint);
+void hint_ours(int fd);                      /* as its channel is marked */
 
 /* place.c: where a new socket's minion is, from the environment. */
 struct place {
@@ -149,6 +161,19 @@ ssize_t explain_read(int fd, ssize_t n);
 void forget_channels_error(int fd);
 ssize_t explain_write(int fd, bool quiet);   /* quiet: SIGPIPE is not wanted, or came already */
 ssize_t refuse_write(bool quiet);            /* EPIPE */
+
+/* reading.c: reads that are more than the kernel's.  -1: no read (errno); 1: after_read() is due. */
+int prepare_read(int fd, const struct iovec *iov, size_t count, int flags);
+ssize_t after_read(int fd, const struct iovec *iov, size_t count, int flags, ssize_t got);
+void low_water_set(int fd);                  /* SO_RCVLOWAT was set, or inherited */
+int kept_bytes(int fd, const struct proxied *sock);   /* that SO_RCVLOWAT holds back */
+
+static inline int before_read(int fd, const struct iovec *iov, size_t count, int flags)
+{
+    enum hint hint = hint_get(fd);
+    return __builtin_expect(hint == HINT_OURS || hint == HINT_THEIRS, 1)
+               ? 0 : prepare_read(fd, iov, count, flags);
+}
 
 /* unusual.c: flags that a channel does not know. */
 ssize_t discard(int fd, size_t n, int flags);                  /* MSG_TRUNC */

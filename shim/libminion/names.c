@@ -34,7 +34,7 @@ bool proxied(int fd, struct proxied *sock)
         return false;
     }
     if (hint_get(fd) < HINT_OURS)
-        hint_set(fd, HINT_OURS);
+        hint_ours(fd);
     if (sock) {
         memcpy(sock->id, name.sun_path + NAME_ID, MINION_ID);
         memcpy(sock->path, name.sun_path + NAME_PATH, (size_t)(len - NAME_PATH));
@@ -75,8 +75,25 @@ void channel_mark(int fd, int mark, int on)
     LIBC(setsockopt)(fd, SOL_SOCKET, mark, &on, sizeof on);
 }
 
+int channel_low_water(int fd)
+{
+    int bytes = 1;
+    socklen_t len = sizeof bytes;
+    LIBC(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &len);
+    return bytes;
+}
+
+void hint_ours(int fd)
+{
+    int saved = errno;
+    bool reads = channel_is(fd, CHANNEL_LISTENS) || channel_is(fd, CHANNEL_SHUT_RD) ||
+                 channel_low_water(fd) > 1;
+    hint_set(fd, reads ? HINT_OURS_READS : HINT_OURS);
+    errno = saved;
+}
+
 /* One byte a descriptor; numbers beyond are asked about every time. */
-static unsigned char hints[65536];
+static unsigned char hints[1 << 20];
 
 enum hint hint_get(int fd)
 {

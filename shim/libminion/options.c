@@ -110,13 +110,18 @@ static bool is_admin(int level, int name)
     return false;
 }
 
-/* What the channel is to know, too: how much a read waits for; that recvmsg() is to tell TCP_INQ. */
-static void tell_channel(int fd, int level, int name, const void *value)
+/* What the channel is to know, too: how much a read waits for; that close() is to wait (which means
+ * nothing to AF_UNIX); that recvmsg() is to tell TCP_INQ. */
+static void tell_channel(int fd, int level, int name, const void *value, socklen_t len)
 {
     int number;
+    if (level == SOL_SOCKET && name == SO_LINGER)
+        LIBC(setsockopt)(fd, level, name, value, len);
     memcpy(&number, value, sizeof number);
-    if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+    if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
         LIBC(setsockopt)(fd, level, name, &number, sizeof number);
+        low_water_set(fd);
+    }
     if (level == IPPROTO_TCP && name == TCP_INQ)
         channel_mark(fd, CHANNEL_TELLS_INQ, number);
 }
@@ -147,7 +152,7 @@ int minion_setsockopt(int fd, int level, int name, const void *value, socklen_t 
                         .len = !value ? 0 : len < MINION_VALUE_MAX ? len : MINION_VALUE_MAX};
     int result = request(&r);
     if (result >= 0 && value && len >= sizeof(int))
-        tell_channel(fd, level, name, value);
+        tell_channel(fd, level, name, value, len);
     if (result >= 0 && value && level == SOL_SOCKET && name == SO_SNDBUF && len >= sizeof(int))
         shrink_channel(fd, value);
     return result;

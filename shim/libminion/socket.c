@@ -80,7 +80,7 @@ int minion_bind(int fd, const struct sockaddr *addr, socklen_t len)
 }
 
 /* What the number keeps when another socket takes it, beside its flags. */
-static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PEEK_OFF};
+static const int KEPT[] = {SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT, SO_PEEK_OFF, SO_LINGER};
 static void copy_options(int from, int to)
 {
     for (size_t i = 0; i < sizeof KEPT / sizeof *KEPT; i++) {
@@ -105,6 +105,8 @@ static void inherit_options(int listener, int fd)
         bool set = len == sizeof bytes ? bytes != unset : value.tv_sec || value.tv_usec;
         if (set)
             LIBC(setsockopt)(fd, SOL_SOCKET, KEPT[i], &value, len);
+        if (set && KEPT[i] == SO_RCVLOWAT)
+            low_water_set(fd);
     }
     if (channel_is(listener, CHANNEL_TELLS_INQ))
         channel_mark(fd, CHANNEL_TELLS_INQ, 1);
@@ -123,7 +125,7 @@ static void replace(int fd, int fresh)
         fcntl(fresh, F_SETOWN, fcntl(fd, F_GETOWN));
     LIBC(dup3)(fresh, fd, cloexec ? O_CLOEXEC : 0);
     close(fresh);
-    hint_set(fd, HINT_OURS);
+    hint_ours(fd);
     errno = saved;
 }
 
@@ -147,6 +149,7 @@ int minion_listen(int fd, int backlog)
     if (result < 0)
         return -1;
     channel_mark(fd, CHANNEL_LISTENS, 1);
+    hint_set(fd, HINT_OURS_READS);
     return result;
 }
 
@@ -166,7 +169,8 @@ int minion_connect(int fd, const struct sockaddr *addr, socklen_t len)
         socklen_t room = sizeof r.wait;
         LIBC(getsockopt)(fd, SOL_SOCKET, SO_SNDTIMEO, &r.wait, &room);
     }
-    hint_set(fd, HINT_OURS);
+    if (hint_get(fd) != HINT_OURS_READS)
+        hint_set(fd, HINT_OURS);
     int result = request_renewing(fd, &r);
     if (result >= 0 || r.answered || (errno != EAGAIN && errno != EINTR))
         return result;
@@ -201,6 +205,7 @@ static void quieten(int fd)
     replace(fd, pair[0]);
     LIBC(bind)(fd, (struct sockaddr *)&name, len);
     channel_mark(fd, CHANNEL_LISTENS, 1);
+    hint_set(fd, HINT_OURS_READS);
     moved_high(pair[1]);             /* and stays open */
 }
 
@@ -265,10 +270,11 @@ int minion_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
     got = receive_accepted(fd, &msg, flags);
     if (got < 0)
         return -1;
+    adopt(got, flags, HINT_OURS);
     inherit_options(fd, got);
     give_address(addr, len, msg.peer, sizeof(struct sockaddr_in));
     errno = saved;
-    return adopt(got, flags, HINT_OURS);
+    return got;
 }
 
 int minion_accept(int fd, struct sockaddr *addr, socklen_t *len)
@@ -306,6 +312,16 @@ int minion_getpeername(int fd, struct sockaddr *addr, socklen_t *len)
     return ask_name(MINION_GETPEERNAME, &sock, addr, len);
 }
 
+/* What comes later can be read all the same (reading.c). */
+static void shut_reading(int fd)
+{
+    int saved = errno;
+    LIBC(shutdown)(fd, SHUT_RD);
+    channel_mark(fd, CHANNEL_SHUT_RD, 1);
+    hint_set(fd, HINT_OURS_READS);
+    errno = saved;
+}
+
 int minion_shutdown(int fd, int how)
 {
     struct proxied sock;
@@ -313,8 +329,12 @@ int minion_shutdown(int fd, int how)
         return LIBC(shutdown)(fd, how);
     struct request r = {.sock = &sock, .op = MINION_SHUTDOWN, .a = how, .cloexec = true};
     int result = request_renewing(fd, &r);
+    if (result == 0 && how != SHUT_WR)
+        shut_reading(fd);
     if (result == 0)
         LIBC(shutdown)(fd, how);
+    else if (result < 0 && errno == ENOTCONN && how != SHUT_WR && peer_mark(fd) == MARK_NO_PEER)
+        shut_reading(fd);            /* refused, and done all the same (inet_shutdown()) */
     return result < 0 ? -1 : 0;
 }
 
@@ -332,6 +352,17 @@ static size_t ioctl_bytes(unsigned long request)
     }
 }
 
+/* FIONREAD (SIOCINQ). */
+static int count_unread(int fd, const struct proxied *sock, int *count)
+{
+    if (channel_is(fd, CHANNEL_LISTENS))
+        return fail(EINVAL);
+    int result = LIBC(ioctl)(fd, FIONREAD, count);
+    if (result == 0)
+        *count += kept_bytes(fd, sock);
+    return result;
+}
+
 int minion_ioctl(int fd, unsigned long request_code, void *arg)
 {
     struct proxied sock;
@@ -341,6 +372,8 @@ int minion_ioctl(int fd, unsigned long request_code, void *arg)
                  request_code != SIOCGPGRP);
     if (is_interface_request(request_code))
         return interface_request(fd, proxied(fd, &sock) ? &sock : NULL, request_code, arg);
+    if (request_code == FIONREAD && hint_get(fd) == HINT_OURS_READS && proxied(fd, &sock))
+        return count_unread(fd, &sock, arg);
     if (!ours || !proxied(fd, &sock))
         return LIBC(ioctl)(fd, request_code, arg);
     if (!arg)

@@ -107,6 +107,9 @@ void tell_inq(int fd, struct msghdr *msg, size_t room)
         return;
     }
     int left = waiting(fd);
+    struct pollfd ended = {.fd = fd, .events = POLLRDHUP};
+    if (poll(&ended, 1, 0) > 0)
+        left++;                      /* the end is worth a read, too (tcp_inq_hint()) */
     struct cmsghdr *head = msg->msg_control;
     *head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof left), .cmsg_level = IPPROTO_TCP,
                              .cmsg_type = CM_INQ};

@@ -11,11 +11,13 @@ from array import array
 from collections.abc import Iterable
 from contextlib import suppress
 from fcntl import ioctl
+from operator import index
 from termios import FIONREAD
 from typing import IO, NoReturn, TypeVar
 
 from _minionsocket import ffi, lib
 
+from minionsocket.arguments import checked
 from minionsocket.calls import check, error, is_ours
 from minionsocket.methods import connect_raw, packed, wait
 
@@ -46,10 +48,18 @@ def _refuse(self: socket.socket, flags: int) -> None:
         raise error(errno.EOPNOTSUPP)
 
 
+def _refuse_urgent(self: socket.socket, flags: int) -> None:
+    """No urgent data is ever there."""
+    if flags & socket.MSG_OOB and is_ours(self):
+        raise error(errno.EINVAL)
+
+
 def _unusual(self: socket.socket, flags: int) -> bool:
-    """Flags that the kernel's channel does not know as TCP does (libminion's unusual.c)."""
+    """What the kernel's channel does not know as TCP does (libminion's unusual.c, reading.c)."""
     waits = flags & socket.MSG_PEEK and flags & socket.MSG_WAITALL
-    return bool(flags & socket.MSG_TRUNC or waits) and is_ours(self)
+    return bool(lib.minion_reads(self.fileno())) or (
+        bool(flags & socket.MSG_TRUNC or waits) and is_ours(self)
+    )
 
 
 def _receive(self: socket.socket, buffer: Buffer, nbytes: int, flags: int) -> int:
@@ -57,7 +67,23 @@ def _receive(self: socket.socket, buffer: Buffer, nbytes: int, flags: int) -> in
     if limit and not wait(self, select.POLLIN, time.monotonic() + limit):
         raise TimeoutError("timed out")
     room = ffi.from_buffer(buffer, require_writable=True)
-    return check(lib.minion_recv(self.fileno(), room, nbytes or len(room), flags))
+    while True:
+        count = lib.minion_recv(self.fileno(), room, nbytes or len(room), flags)
+        if count >= 0 or ffi.errno != errno.EINTR:  # PEP 475
+            return check(count)
+
+
+def _scattered(self: socket.socket, buffers: list[Buffer], flags: int) -> int:
+    """As _receive, into several."""
+    room = bytearray(sum(memoryview(buffer).nbytes for buffer in buffers))
+    count = _receive(self, room, len(room), flags)
+    rest = memoryview(room)[:count]
+    for buffer in buffers:
+        target = memoryview(buffer).cast("B")
+        piece = rest[: len(target)]
+        target[: len(piece)] = piece
+        rest = rest[len(piece) :]
+    return count
 
 
 def _left(self: socket.socket, room: int) -> Ancillary:
@@ -68,6 +94,7 @@ def _left(self: socket.socket, room: int) -> Ancillary:
         return []
     left = array("i", [0])
     ioctl(self.fileno(), FIONREAD, left, True)
+    left[0] += wait(self, select.POLLRDHUP, 0)  # the end is worth a read, too
     return [(socket.IPPROTO_TCP, TCP_CM_INQ, left.tobytes())]
 
 
@@ -95,11 +122,12 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 
 
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
+    flags = index(flags)
     if flags:
-        _refuse(self, flags)
-        if bufsize >= 0 and _unusual(self, flags):
-            room = bytearray(bufsize)
-            return bytes(room[: _receive(self, room, bufsize, flags)])
+        _refuse_urgent(self, flags)
+    if isinstance(bufsize, int) and bufsize >= 0 and _unusual(self, flags):
+        room = bytearray(bufsize)
+        return bytes(room[: _receive(self, room, bufsize, flags)])
     try:
         data = _Base.recv(self, bufsize, flags)
     except OSError as seen:
@@ -108,10 +136,11 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 
 
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
+    flags = index(flags)
     if flags:
-        _refuse(self, flags)
-        if 0 <= nbytes <= memoryview(buffer).nbytes and _unusual(self, flags):
-            return _receive(self, buffer, nbytes, flags)
+        _refuse_urgent(self, flags)
+    if _unusual(self, flags) and 0 <= nbytes <= memoryview(buffer).nbytes:
+        return _receive(self, buffer, nbytes, flags)
     try:
         count = _Base.recv_into(self, buffer, nbytes, flags)
     except OSError as seen:
@@ -119,26 +148,38 @@ def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int =
     return count if count or not memoryview(buffer).nbytes else _ended(self, count)
 
 
+@checked
 def recvfrom(self: socket.socket, bufsize: int, flags: int = 0, /) -> tuple[bytes, object]:
     if is_ours(self):
+        if index(bufsize) < 0:
+            raise ValueError("negative")
         return recv(self, bufsize, flags), None  # TCP tells no address
     return _Base.recvfrom(self, bufsize, flags)
 
 
+@checked
 def recvfrom_into(
     self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0
 ) -> tuple[int, object]:
     if is_ours(self):
+        room = memoryview(buffer)
+        if room.readonly or not room.c_contiguous or not 0 <= index(nbytes) <= room.nbytes:
+            raise ValueError("no room")
         return recv_into(self, buffer, nbytes, flags), None
     return _Base.recvfrom_into(self, buffer, nbytes, flags)
 
 
+@checked
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
-    _refuse(self, flags)
+    _refuse_urgent(self, flags)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
+    if bufsize >= 0 and _unusual(self, flags):
+        room = bytearray(bufsize)
+        count = _receive(self, room, bufsize, flags)
+        return bytes(room[:count]), _left(self, ancbufsize), 0, None
     try:
         data, ancillary, got, _ = _Base.recvmsg(self, bufsize, ancbufsize, flags)
     except OSError as seen:
@@ -150,13 +191,16 @@ def recvmsg(
     return data, ancillary, got, None
 
 
+@checked
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
-    _refuse(self, flags)
+    _refuse_urgent(self, flags)
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)
+    if _unusual(self, flags):
+        return _scattered(self, room, flags), _left(self, ancbufsize), 0, None
     try:
         count, ancillary, got, _ = _Base.recvmsg_into(self, room, ancbufsize, flags)
     except OSError as seen:
@@ -169,6 +213,7 @@ def recvmsg_into(
 
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
+    flags = index(flags)
     _refuse(self, flags)
     _announce(self, flags, data)
     try:
@@ -178,6 +223,7 @@ def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
 
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
+    flags = index(flags)
     _refuse(self, flags)
     _announce(self, flags, data)
     try:
@@ -206,6 +252,7 @@ def _checked(ancillary: Iterable[tuple[int, int, Buffer]]) -> None:
             nowhere.close()
 
 
+@checked
 def sendto(self: socket.socket, data: Buffer, *where: object) -> int:
     """sendto(data, address) or sendto(data, flags, address)."""
     if len(where) in (1, 2) and is_ours(self):
@@ -219,6 +266,7 @@ def sendto(self: socket.socket, data: Buffer, *where: object) -> int:
     return _Base.sendto(self, data, *where)  # type: ignore[call-overload, no-any-return]  # C checks
 
 
+@checked
 def sendmsg(
     self: socket.socket,
     buffers: Iterable[Buffer],

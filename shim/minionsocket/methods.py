@@ -9,10 +9,12 @@ import socket
 import time
 from _socket import socket as _Base  # its methods are what was there before
 from collections.abc import Callable
+from operator import index
 
 from _cffi_backend import _CDataBase
 from _minionsocket import ffi, lib
 
+from minionsocket.arguments import checked
 from minionsocket.calls import SOCKADDR_MAX, Address, check, error, is_ours, pack_ipv4, unpack
 from minionsocket.resolver import ipv4_of
 
@@ -41,6 +43,7 @@ def init(
     if family not in (socket.AF_INET, socket.AF_INET6):
         _init(self, family, type, proto)
         return
+    type, proto = index(type), index(proto)
     fd = check(lib.minion_socket(family, type | socket.SOCK_CLOEXEC, proto))
     try:
         _init(self, family, type, proto, fd)
@@ -64,6 +67,7 @@ def packed(call: str, address: object) -> bytes:
     return pack_ipv4(ip, port)
 
 
+@checked
 def bind(self: socket.socket, address: object, /) -> None:
     if not is_ours(self):
         return _Base.bind(self, address)  # type: ignore[arg-type]  # checked by the C method
@@ -72,10 +76,11 @@ def bind(self: socket.socket, address: object, /) -> None:
     return None
 
 
+@checked
 def listen(self: socket.socket, backlog: int = min(socket.SOMAXCONN, 128), /) -> None:
     if not is_ours(self):
         return _Base.listen(self, backlog)
-    check(lib.minion_listen(self.fileno(), max(backlog, 0)))
+    check(lib.minion_listen(self.fileno(), max(index(backlog), 0)))
     return None
 
 
@@ -106,6 +111,7 @@ def connect_raw(self: socket.socket, raw: bytes) -> int | None:
     return 0 if code == errno.EISCONN else code
 
 
+@checked
 def connect(self: socket.socket, address: object, /) -> None:
     if not is_ours(self):
         return _Base.connect(self, address)  # type: ignore[arg-type]  # checked by the C method
@@ -117,6 +123,7 @@ def connect(self: socket.socket, address: object, /) -> None:
     return None
 
 
+@checked
 def connect_ex(self: socket.socket, address: object, /) -> int:
     if not is_ours(self):
         return _Base.connect_ex(self, address)  # type: ignore[arg-type]  # checked by the C method
@@ -167,11 +174,14 @@ def getpeername(self: socket.socket) -> Address:
     return name
 
 
+@checked
 def getsockopt(self: socket.socket, level: int, optname: int, buflen: int = 0, /) -> int | bytes:
     if not is_ours(self):
         if not buflen:
             return _Base.getsockopt(self, level, optname)
         return _Base.getsockopt(self, level, optname, buflen)
+    if index(buflen) > 0x7FFFFFFF:
+        raise OverflowError("signed integer is greater than maximum")
     if not 0 <= buflen <= 1024:
         raise OSError("getsockopt buflen out of range")
     value = ffi.new("char[]", buflen or 4)
@@ -181,6 +191,7 @@ def getsockopt(self: socket.socket, level: int, optname: int, buflen: int = 0, /
     return raw if buflen else int(ffi.cast("int *", value)[0])
 
 
+@checked
 def setsockopt(
     self: socket.socket,
     level: int,
@@ -193,17 +204,24 @@ def setsockopt(
         if optlen is None:
             return _Base.setsockopt(self, level, optname, value)  # type: ignore[arg-type]  # C checks
         return _Base.setsockopt(self, level, optname, None, optlen)
+    if (value is None) != (optlen is not None):
+        raise TypeError("a length, and only with None")
     if isinstance(value, int):
         raw = ffi.new("int *", value)
         check(lib.minion_setsockopt(self.fileno(), level, optname, raw, 4))
     elif value is None:
-        check(lib.minion_setsockopt(self.fileno(), level, optname, ffi.NULL, optlen or 0))
+        check(
+            lib.minion_setsockopt(
+                self.fileno(), level, optname, ffi.NULL, (optlen or 0) & 0xFFFFFFFF
+            )
+        )
     else:
         buf = ffi.from_buffer(value)
         check(lib.minion_setsockopt(self.fileno(), level, optname, buf, len(buf)))
     return None
 
 
+@checked
 def shutdown(self: socket.socket, how: int, /) -> None:
     if not is_ours(self):
         return _Base.shutdown(self, how)

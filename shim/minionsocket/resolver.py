@@ -129,10 +129,9 @@ def gethostbyname(hostname: str | bytes, /) -> str:
     return socket.inet_ntoa(ipv4_of(hostname))
 
 
-def getnameinfo(
-    sockaddr: tuple[str, int] | tuple[str, int, int, int], flags: int, /
-) -> tuple[str, str]:
+def getnameinfo(sockaddr: object, flags: int, /) -> tuple[str, str]:
     if not isinstance(sockaddr, tuple):
+        del sockaddr  # else the traceback would hold it
         raise TypeError("getnameinfo() argument 1 must be a tuple")
     host, port = _encoded(sockaddr[0]), _service(sockaddr[1])
     name = ffi.new("char[]", _NI_MAXHOST)

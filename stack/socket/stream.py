@@ -25,6 +25,7 @@ from errno import (
 )
 
 from hypercalls.api import Buffer
+from stack.config import SECOND
 from stack.netstack import Netstack
 from stack.socket import constants as c
 from stack.socket.constants import SHUT_RD, SHUT_RDWR, SHUT_WR
@@ -33,7 +34,7 @@ from stack.socket.user import Address, Phase, User
 from stack.tcp import hold as holding
 from stack.tcp.connections import Listener
 from stack.tcp.ports import Hold
-from stack.tcp.state import MAY_SEND, State
+from stack.tcp.state import MAY_SEND, UNACKNOWLEDGED, State
 from stack.tcp.tcb import NOBODY, Tcb
 from stack.wire.ipv4 import Ipv4, is_multicast
 from stack.wire.tcp import Tcp
@@ -45,14 +46,16 @@ WRITE_MIN_BYTES = 2048
 
 class StreamSocket(Settings):
     __slots__ = (
-        "accepted", "defer_accept", "error", "failed", "linger_s", "listener", "local", "phase",
-        "port_range", "rcvlowat", "readable", "received", "remote", "shut_read", "shut_write",
-        "user", "was_connected", "writable",
+        "_address", "_port_chosen", "accepted", "defer_accept", "error", "failed", "linger_s",
+        "listener", "local", "phase", "port_range", "rcvlowat", "readable", "received", "remote",
+        "shut_read", "shut_write", "user", "was_connected", "writable",
     )  # fmt: skip
 
     def __init__(self, net: Netstack, user: User) -> None:
         super().__init__(net)
         self.local: Address = (0, 0)
+        self._address = 0  # what it was bound to
+        self._port_chosen = False  # by bind, not by its caller
         self.remote: Address | None = None
         self.listener: Listener | None = None
         self.phase = Phase.UNCONNECTED
@@ -87,6 +90,8 @@ class StreamSocket(Settings):
         if error:
             self.error = error
             self.failed = True
+        if self._hold is not None:
+            self._let_port_go()
         self.user.closed(error)
 
     def _forget_choice(self) -> None:
@@ -94,8 +99,13 @@ class StreamSocket(Settings):
 
         The port is free again, though getsockname goes on telling of it, as on Linux.
         """
-        hold = self._hold
-        self.local = (hold.address, hold.port) if hold is not None else (0, self.local[1])
+        self._let_port_go()
+        self.local = (self._address, self.local[1])
+
+    def _let_port_go(self) -> None:
+        """bind was given none: the next connect, or listen, chooses another (tcp_set_state())."""
+        if self._hold is not None and self._port_chosen:
+            self._release()
 
     # -- calls
 
@@ -104,11 +114,13 @@ class StreamSocket(Settings):
         ip, port = address
         if ip and not self._net.ip.is_local(ip):  # first, as in Linux's inet_bind
             raise OSError(EADDRNOTAVAIL, "not a local address")
-        if self._hold is not None or self.connecting or self.was_connected or self.listener:
+        if self._hold is not None or self.listener or self.open:
             raise OSError(EINVAL, "already bound")
         connections = self._net.tcp.connections
+        self._port_chosen = not port
         if not port:
             port = connections.free_port(None, ip, *self.port_range)
+        self._address = ip
         hold = Hold(ip, port, self._options.get("reuse", 0))
         connections.hold(hold)
         self._hold = hold
@@ -123,7 +135,7 @@ class StreamSocket(Settings):
             raise OSError(EINVAL, "connected")
         hold = self._hold
         if hold is None:
-            self.bind((self.local[0], 0))
+            self.bind((self._address, 0))
             hold = self._hold
         assert hold is not None
         self.listener = self._net.tcp.listen(hold, backlog, self.readable, self._apply)
@@ -148,7 +160,7 @@ class StreamSocket(Settings):
             raise OSError(ECONNREFUSED, "nobody listens on port 0")
         tcp = self._net.tcp
         hold = self._hold
-        local = self.local if hold is not None else (0, 0)
+        local = self.local if hold is not None else (self._address, 0)
         tcb = tcp.create(local, (ip, port), self, self.port_range)
         self._apply(tcb)
         self._begin(tcb)
@@ -158,6 +170,7 @@ class StreamSocket(Settings):
 
     def _begin(self, tcb: Tcb) -> None:
         self.tcb = tcb
+        self.received = self.user.received
         self.local = tcb.key[:2]
         self.remote = tcb.key[2:]
         self.error = 0
@@ -243,6 +256,10 @@ class StreamSocket(Settings):
     def connecting(self) -> bool:
         return self.tcb is not None and self.tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
 
+    @property
+    def open(self) -> bool:
+        return self.tcb is not None and self.tcb.state not in (State.CLOSED, State.TIME_WAIT)
+
     def take_error(self) -> int:
         error, self.error = self.error, 0
         return error
@@ -301,12 +318,25 @@ class StreamSocket(Settings):
         if tcb is None or not self.was_connected or tcb.state in (State.CLOSED, State.TIME_WAIT):
             raise OSError(ENOTCONN, "not connected")
         self.shut_read = self.shut_read or how != SHUT_WR
+        self._both_shut()
 
     def finish_writing(self) -> None:
         """The last byte has been written: send the FIN after it."""
         self.shut_write = True
+        self._both_shut()
         if self.tcb is not None:
             self._net.tcp.shutdown(self.tcb)
+
+    def _both_shut(self) -> None:
+        if self.shut_read and self.shut_write:
+            self.received = self._refuse
+
+    def _refuse(self, buffer: Buffer, offset: int, length: int) -> int:
+        """Text, but the socket was shut both ways: a reset, as after close (RFC 1122, 4.2.2.13)."""
+        del buffer, offset
+        if self.tcb is not None:
+            self._net.tcp.refuse_text(self.tcb)
+        return length
 
     def more(self, length: int) -> None:
         """The next length bytes will be written with MSG_MORE."""
@@ -341,6 +371,20 @@ class StreamSocket(Settings):
             self._net.tcp.abort(tcb)
         else:
             self._net.tcp.close(tcb)
+
+    def when_sent(self, done: Callable[[], None]) -> None:
+        """After close: call done when all is acknowledged, or SO_LINGER's time has passed."""
+        tcb, callouts = self.tcb, self._net.callouts
+        if not self.linger_s or tcb is None or tcb.state not in UNACKNOWLEDGED:
+            done()
+            return
+        late = callouts.at(callouts.now() + self.linger_s * SECOND, tcb.tell_sent)
+
+        def sent() -> None:
+            late.cancel()
+            done()
+
+        tcb.when_sent = sent
 
     def abort(self) -> None:
         """Reset the connection, or those that nobody has accepted."""

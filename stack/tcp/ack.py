@@ -107,8 +107,14 @@ class AckInput:
         state = tcb.state
         if tcb.snd_una <= tcb.snd.end:
             return True
+        if tcb.when_sent is not None:
+            tcb.tell_sent()
         if state == State.FIN_WAIT_1:
             step(tcb, On.RCV_ACK_OF_FIN)
+            if tcb.orphan_at == -1 and tcb.linger2_ns < 0:  # TCP_LINGER2: no FIN-WAIT-2 at all
+                self._output.reset(tcb)
+                self._connections.finish(tcb, 0)
+                return False
             if tcb.orphan_at == -1:
                 tcb.orphan_at = now + max(tcb.linger2_ns, 1)
         elif state == State.CLOSING:

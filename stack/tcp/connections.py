@@ -228,6 +228,8 @@ class Connections:
         if tcb.state != State.CLOSED:
             step(tcb, On.DELETE)
         self._quiet(tcb)
+        if tcb.when_sent is not None:
+            tcb.tell_sent()
         owner: Owner = tcb.owner
         tcb.error = error
         owner.closed(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import ECONNABORTED
+from errno import ECONNABORTED, ECONNRESET
 
 from hypercalls.api import Hypercalls
 from stack.callout import Callouts
@@ -197,6 +197,11 @@ class TcpProtocol:
             self.output.reset(tcb)
         if tcb.state not in (State.CLOSED, State.TIME_WAIT):
             self.connections.finish(tcb, ECONNABORTED)
+
+    def refuse_text(self, tcb: Tcb) -> None:
+        """It has come for an owner that reads no more: reset the connection, and tell of it."""
+        self.output.reset(tcb)
+        self.connections.finish(tcb, ECONNRESET)
 
     # -- ICMP
 

@@ -57,6 +57,8 @@ NEXT.update({(state, E.DELETE): S.CLOSED for state in S})
 
 MAY_SEND = frozenset((S.ESTABLISHED, S.CLOSE_WAIT))
 MAY_RECEIVE = frozenset((S.ESTABLISHED, S.FIN_WAIT_1, S.FIN_WAIT_2))
+UNACKNOWLEDGED = frozenset((S.FIN_WAIT_1, S.CLOSING, S.LAST_ACK))
+"""Our FIN, or something before it."""
 MAY_OUTPUT = frozenset(
     (S.ESTABLISHED, S.CLOSE_WAIT, S.FIN_WAIT_1, S.FIN_WAIT_2, S.CLOSING, S.LAST_ACK)
 )

@@ -88,7 +88,7 @@ class Tcb:
         "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale", "snd_sml",
         "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at",
         "state", "syn_retries", "timed_at", "timed_seq", "tos", "trace", "ttl", "user_mss",
-        "user_timeout_ns", "waiting", "write_blocked",
+        "user_timeout_ns", "waiting", "when_sent", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -118,6 +118,8 @@ class Tcb:
         self.snd_push = iss
         """Up to here nothing but the windows may hold data back."""
         self.fin_queued = False
+        self.when_sent: Callable[[], None] | None = None
+        """Called once, when the FIN has been acknowledged, or the connection is lost."""
         self.sndbuf_bytes = config.sndbuf_bytes
         self.snd_limit = config.sndbuf_first_bytes
         """What may wait here now; at most sndbuf_bytes (see pool.py)."""
@@ -224,6 +226,11 @@ class Tcb:
     @property
     def rcv_space(self) -> int:
         return max(0, self.rcv_limit - self.rcv.charge - self.ooo_charge)
+
+    def tell_sent(self) -> None:
+        done, self.when_sent = self.when_sent, None
+        if done is not None:
+            done()
 
     def forget_early(self) -> None:
         """Let go of what came out of order: it will be sent again."""

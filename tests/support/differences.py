@@ -55,9 +55,16 @@ NO_URGENT_DATA = Difference(
 OTHER_PROGRAMS = Difference(
     "own-system-calls-see-eof", "what ended a connection is asked for by libminion's read and write"
 )
+KEPT_FROM_OTHERS = Difference(
+    "kept-from-others",
+    "what is less than SO_RCVLOWAT is not in the channel, and handed out to libminion's reads",
+)
+SHUT_BEFORE = Difference(
+    "shut-before-connected", "an AF_UNIX socket that was shut for writing cannot be connected"
+)
 DIFFERENCES = (
     NO_POLLERR, DISSOLVED, ATTEMPT_OVER, EXTRA_EDGE, NEW_DESCRIPTION, LATE_READERS, SANDBOXED,
-    NO_URGENT_DATA, OTHER_PROGRAMS,
+    NO_URGENT_DATA, OTHER_PROGRAMS, KEPT_FROM_OTHERS, SHUT_BEFORE,
 )  # fmt: skip
 
 
