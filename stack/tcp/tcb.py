@@ -76,8 +76,8 @@ WAITING = Waiting()
 
 class Tcb:
     __slots__ = (
-        "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd", "cwnd_extra",
-        "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
+        "abandoned", "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd",
+        "cwnd_extra", "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
         "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns", "keep_interval_ns",
         "keep_probes", "keep_sent", "keepalive", "key", "linger2_ns", "listener", "max_snd_wnd",
         "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge", "ooo_room", "ooo_used",
@@ -96,6 +96,8 @@ class Tcb:
         self.path = path
         self.state = State.CLOSED
         self.owner: Owner = NOBODY
+        self.abandoned = False
+        """Its program has gone, though what it wrote is not all here yet."""
         self.listener: object | None = None
         """Set while a passive connection waits in a listener's queues."""
         self.passive = False
@@ -216,6 +218,11 @@ class Tcb:
     def flight(self) -> int:
         """Bytes sent and not acknowledged."""
         return self.snd_nxt - self.snd_una
+
+    @property
+    def orphaned(self) -> bool:
+        """Nobody waits for it any more."""
+        return self.owner is NOBODY or self.abandoned
 
     @property
     def send_space(self) -> int:

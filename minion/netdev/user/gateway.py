@@ -103,11 +103,11 @@ class UserNetdev:
     def _serve(self, listener: socket.socket, port: int) -> None:
         def accept(_events: int) -> None:
             try:
-                host, _address = listener.accept()
+                host, address = listener.accept()
             except OSError:
                 return  # gone again, or no descriptors left: the client sees a reset
             host.setblocking(False)
-            self.tcp.publish(host, (GUEST, port))
+            self.tcp.publish(host, address[0], (GUEST, port))
 
         self._reactor.register(listener.fileno(), EPOLLIN, accept)
 
