@@ -16,11 +16,8 @@ class Config:
     rcvbuf_first_bytes: int = 64 << 10
     """And its receive buffer: as Linux's first window.  Both double as they are used."""
     grow_first_bytes: int = 256 << 10
-    """Taken by the reader before the receive buffer does: more than a channel holds that nobody
-    reads."""
-    grow_send_first_bytes: int = 512 << 10
-    """Taken by the peer before the send buffer does: more than the buffers of a peer, and of a
-    proxy before it, hold that nobody reads."""
+    """Taken by the reader, or the peer, before they first do: more than a channel holds that
+    nobody reads (225 kB), or a peer (113 kB; 200 behind a gateway)."""
     connection_min_bytes: int = 8 << 10
     """Of memory, for each connection and direction, however little there is (Linux: a page); less
     when there are so many connections that this would be more than an eighth of it."""

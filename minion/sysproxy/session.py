@@ -28,6 +28,8 @@ from stack.tcp.tcb import Tcb
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
+SMALL_LIMIT_BYTES = 32 << 10
+"""Of a send buffer whose pieces are not to be smaller still: each costs segments of its own."""
 
 
 class SessionServer(Protocol):
@@ -170,7 +172,9 @@ class Session:
             self._no_space()
             return None
         # Several make up the limit, or nothing could be written while one is under way
-        size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, tcb.snd_limit >> 2)))
+        limit = tcb.snd_limit
+        part = limit >> (2 if limit > SMALL_LIMIT_BYTES else 1)
+        size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, part)))
         room = self._memory.alloc(size)
         if room is None and size > CHUNK_MIN_BYTES:
             size = CHUNK_MIN_BYTES  # small ones are found when there is no large one

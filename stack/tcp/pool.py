@@ -61,7 +61,7 @@ class Pool:
         tcb.rcv_limit = min(max(first(config.rcvbuf_first_bytes, share), least), tcb.rcvbuf_bytes)
         tcb.snd_limit = min(max(first(config.sndbuf_first_bytes, share), least), tcb.sndbuf_bytes)
         tcb.rcv_grow_at = tcb.rcv_nxt + config.grow_first_bytes
-        tcb.snd_grow_at = tcb.snd.start + config.grow_send_first_bytes
+        tcb.snd_grow_at = tcb.snd.start + config.grow_first_bytes
 
     def share(self, limit: int) -> int:
         """What is left of a limit, as memory is."""

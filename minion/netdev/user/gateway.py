@@ -33,6 +33,8 @@ HOST, DNS, GUEST = NETWORK | 2, NETWORK | 3, NETWORK | 15
 MAC = b"\x52\x55\x0a\x00\x02\x02"
 MEMORY_BYTES = 256 << 20
 BACKLOG = 512
+RCVBUF_FIRST_BYTES = 16 << 10
+"""Of a relay: what lies here adds to what the minion takes to have been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class UserNetdev:
         self._link = LinkNet(kernel.memory, MAC, port.mtu_bytes, kernel.scheduler.post)
         self._link.attach(port)
         kernel.hypercalls.nets = [self._link]
-        self.net = net = Netstack(kernel.hypercalls, self._config)
+        config = self._config or Config(rcvbuf_first_bytes=RCVBUF_FIRST_BYTES)
+        self.net = net = Netstack(kernel.hypercalls, config)
         net.ip.forwarding_all = True
         net.configure(HOST, NETMASK).arp.proxied = frozenset((DNS,))
         wake = self._reactor.again

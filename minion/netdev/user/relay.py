@@ -31,8 +31,8 @@ from stack.wire.tcp import Tcp
 
 Address = tuple[str, int]
 SCRATCH_BYTES = 16 << 10
-SNDBUF_FIRST_BYTES = 64 << 10
-"""The kernel doubles it."""
+SNDBUF_FIRST_BYTES = 8 << 10
+"""The kernel doubles it, and takes a segment of 64 kB all the same."""
 SNDBUF_BYTES = 1 << 20
 GROW_WAITS = 16
 """So many times a full host socket has had room again: more than a peer takes that does not read."""
