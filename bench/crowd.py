@@ -132,13 +132,13 @@ def measure(
     """
     peers = Peers(address)
     ports = [str(peers.ports[name]) for name in ("source", "sink", "bulk")]
-    Path("/tmp/dbg.ports").write_text(ports[2])
     numbers = [str(n) for n in (crowded, crowd.readers, crowd.writers, crowd.backlog, crowd.bytes)]
     command = [*run, sys.executable, str(PROGRAM), seen, *ports, *numbers]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as program:
-        assert program.stdout is not None and program.stdin is not None
+        assert program.stdout is not None
+        assert program.stdin is not None
 
         def answer(word: str) -> tuple[float, ...]:
             assert program.stdout is not None

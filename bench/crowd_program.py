@@ -3,7 +3,8 @@
 crowd_program.py HOST SOURCE SINK BULK CROWDED READERS WRITERS BACKLOG BYTES
 
 Speaks with its parent in lines: prints "undisturbed IN OUT" (bytes per second), opens its
-connections, prints "standing SENT" when nothing moves, and at each line that it reads prints "beside IN OUT".
+connections, prints "standing SENT" when nothing moves, and at each line that it reads prints
+"beside IN OUT".
 """
 
 from __future__ import annotations

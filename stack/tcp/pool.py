@@ -4,12 +4,11 @@ Theory of operation.  A connection is charged what its buffers take from memory,
 them.  Its limits start small, with many connections the smaller the more there are, and double each
 time its reader, or its peer, has taken as much as the limit: who has never read holds little.
 
-A limit is also a share of what is free beyond a reserve: an eighth of the square of the free part (a
-dynamic threshold, after Choudhury and Hahne, 1998).  Shares shrink for all as memory fills, and
+A limit is also a share of what is free beyond a reserve: an eighth of the square of the free part
+(a dynamic threshold, after Choudhury and Hahne, 1998).  Shares shrink for all as memory fills, and
 faster than it does, so large holders stop first, something is left for those who come, and nobody
-has to look for somebody to press.  Everybody may hold
-`minimum_bytes` (8 kB, less with very many); beyond that nothing is taken out of the reserve, not
-even what was offered.
+has to look for somebody to press.  Everybody may hold `minimum_bytes` (8 kB, less with very many);
+beyond that nothing is taken out of the reserve, not even what was offered.
 A window that has been offered is never taken back (SHLD-14): what does not fit is sent again.
 
 The share is written out where segments pass (output.py).

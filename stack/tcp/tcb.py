@@ -77,18 +77,18 @@ WAITING = Waiting()
 class Tcb:
     __slots__ = (
         "abandoned", "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd",
-        "cwnd_extra", "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
-        "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns", "keep_interval_ns",
-        "keep_probes", "keep_sent", "keepalive", "key", "linger2_ns", "listener", "max_snd_wnd",
-        "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge", "ooo_room", "ooo_used",
-        "orphan_at", "owner", "passive", "path", "peer_mss", "pending", "persist_at",
-        "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at", "rcv_limit",
-        "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover", "retransmits", "retries",
-        "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small", "snd", "snd_grow_at",
-        "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale", "snd_sml",
-        "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at",
-        "state", "syn_retries", "timed_at", "timed_seq", "tos", "trace", "ttl", "user_mss",
-        "user_timeout_ns", "waiting", "write_blocked",
+        "cwnd_extra", "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error",
+        "fin_queued", "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns",
+        "keep_interval_ns", "keep_probes", "keep_sent", "keepalive", "key", "linger2_ns",
+        "listener", "max_snd_wnd", "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge",
+        "ooo_room", "ooo_used", "orphan_at", "owner", "passive", "path", "peer_mss", "pending",
+        "persist_at", "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at",
+        "rcv_limit", "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover", "retransmits",
+        "retries", "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small", "snd",
+        "snd_grow_at", "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale",
+        "snd_sml", "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh",
+        "stalled_at", "state", "syn_retries", "timed_at", "timed_seq", "tos", "trace", "ttl",
+        "user_mss", "user_timeout_ns", "waiting", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:

@@ -35,7 +35,7 @@ SNDBUF_FIRST_BYTES = 8 << 10
 """The kernel doubles it, and takes a segment of 64 kB all the same."""
 SNDBUF_BYTES = 1 << 20
 GROW_WAITS = 16
-"""So many times a full host socket has had room again: more than a peer takes that does not read."""
+"""So often a full host socket has had room again: more than a peer takes that does not read."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 UNREACHABLE = {
     errno.ENETUNREACH: icmp.NET_UNREACHABLE,
