@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from select import EPOLLIN
 
@@ -63,7 +64,7 @@ class UserNetdev:
 
     def attach(self, port: NicPort) -> None:
         self._kernel = kernel = HostKernel(self._reactor, memory_bytes=MEMORY_BYTES)
-        self._link = LinkNet(kernel.memory, MAC, port.mtu_bytes, kernel.scheduler.post)
+        self._link = LinkNet(kernel.memory, MAC, port.mtu_bytes, self._interrupt)
         self._link.attach(port)
         kernel.hypercalls.nets = [self._link]
         config = self._config or Config(rcvbuf_first_bytes=RCVBUF_FIRST_BYTES)
@@ -85,12 +86,16 @@ class UserNetdev:
             else:
                 self._serve(listener, publication.minion_port)
 
+    def _interrupt(self, handler: Callable[[], None]) -> None:
+        self._kernel.scheduler.post(handler)
+        self._reactor.again()
+
     def transmit(self, frame: list[memoryview]) -> None:
         self._link.transmit(frame)
 
     def flush(self) -> None:
         self._link.doorbell()
-        self._reactor.again()
+        self._reactor.again()  # what it was given may have been taken in without one
 
     def _udp(self, header: Ipv4, datagram: Udp) -> bool:
         if datagram.dst == dhcp.SERVER_PORT:
