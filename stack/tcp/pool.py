@@ -57,8 +57,10 @@ class Pool:
         config = self._config
         low = self.minimum_bytes = max(LEAST_BYTES, min(config.connection_min_bytes, share))
         least = FIRST_LEAST_BYTES if 4 * self.memory.free_bytes > size else low
-        tcb.rcv_limit = min(max(first(config.rcvbuf_first_bytes, share), least), tcb.rcvbuf_bytes)
-        tcb.snd_limit = min(max(first(config.sndbuf_first_bytes, share), least), tcb.sndbuf_bytes)
+        most = tcb.rcvbuf_bytes - tcb.rcv_outside
+        tcb.rcv_limit = min(max(first(config.rcvbuf_first_bytes, share), least), most)
+        most = tcb.sndbuf_bytes - tcb.snd_outside
+        tcb.snd_limit = min(max(first(config.sndbuf_first_bytes, share), least), most)
         tcb.rcv_grow_at = tcb.rcv_nxt + config.grow_first_bytes
         tcb.snd_grow_at = tcb.snd.start + config.grow_first_bytes
 
@@ -82,20 +84,20 @@ class Pool:
 
     def grow_receive(self, tcb: Tcb) -> int:
         """The limit, when the stream has come as far as that: if it was read, it doubles."""
-        limit = tcb.rcv_limit
-        if tcb.rcv_nxt - tcb.rcv.length >= tcb.rcv_grow_at or limit > tcb.rcvbuf_bytes:
-            limit = tcb.rcv_limit = min(2 * limit, tcb.rcvbuf_bytes)
+        limit, most = tcb.rcv_limit, tcb.rcvbuf_bytes - tcb.rcv_outside
+        if tcb.rcv_nxt - tcb.rcv.length >= tcb.rcv_grow_at or limit > most:
+            limit = tcb.rcv_limit = min(2 * limit, most)
             tcb.rcv_grow_at = tcb.rcv_nxt + limit
         return limit
 
     def send_space(self, tcb: Tcb) -> int:
         """How much more may be written; what is left of a buffer that is charged comes for free."""
-        snd = tcb.snd
-        if tcb.snd_limit > tcb.sndbuf_bytes:
-            tcb.snd_limit = tcb.sndbuf_bytes
+        snd, most = tcb.snd, tcb.sndbuf_bytes - tcb.snd_outside
+        if tcb.snd_limit > most:
+            tcb.snd_limit = most
         if snd.charge >= tcb.snd_limit and snd.start >= tcb.snd_grow_at:
             # The peer has taken a whole limit, and the writer wants more
-            tcb.snd_limit = min(2 * tcb.snd_limit, tcb.sndbuf_bytes)
+            tcb.snd_limit = min(2 * tcb.snd_limit, most)
             tcb.snd_grow_at = snd.start + tcb.snd_limit
         return self.share(tcb.snd_limit) - snd.charge
 

@@ -83,12 +83,12 @@ class Tcb:
         "listener", "max_snd_wnd", "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge",
         "ooo_room", "ooo_used", "orphan_at", "owner", "passive", "path", "peer_mss", "pending",
         "persist_at", "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at",
-        "rcv_limit", "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover", "retransmits",
-        "retries", "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small", "snd",
-        "snd_grow_at", "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale",
-        "snd_sml", "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh",
-        "stalled_at", "state", "syn_retries", "timed_at", "timed_seq", "tos", "trace", "ttl",
-        "user_mss", "user_timeout_ns", "waiting", "write_blocked",
+        "rcv_limit", "rcv_mss", "rcv_nxt", "rcv_outside", "rcv_scale", "rcvbuf_bytes", "recover",
+        "retransmits", "retries", "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small",
+        "snd", "snd_grow_at", "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_outside",
+        "snd_push", "snd_scale", "snd_sml", "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes",
+        "srtt_ns", "ssthresh", "stalled_at", "state", "syn_retries", "timed_at", "timed_seq", "tos",
+        "trace", "ttl", "user_mss", "user_timeout_ns", "waiting", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -122,7 +122,9 @@ class Tcb:
         self.fin_queued = False
         self.sndbuf_bytes = config.sndbuf_bytes
         self.snd_limit = config.sndbuf_first_bytes
-        """What may wait here now; at most sndbuf_bytes (see pool.py)."""
+        """What may wait here now; at most sndbuf_bytes, less snd_outside (see pool.py)."""
+        self.snd_outside = 0
+        """What may wait elsewhere for it: between the program and us."""
         self.snd_grow_at = iss + self.snd_limit
         self.write_blocked = False
 
@@ -133,7 +135,8 @@ class Tcb:
         self.rcv = ReceiveQueue()
         self.rcvbuf_bytes = config.rcvbuf_bytes
         self.rcv_limit = config.rcvbuf_first_bytes
-        """What may wait here now; at most rcvbuf_bytes (see pool.py)."""
+        """What may wait here now; at most rcvbuf_bytes, less rcv_outside (see pool.py)."""
+        self.rcv_outside = 0
         self.rcv_grow_at = self.rcv_limit
         self.fin_received = False
         self.ooo: list[tuple[int, int, Slice | None, bool]] = []
