@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,16 +126,18 @@ class Result:
 def measure(
     crowd: Crowd, run: Sequence[str], seen: str, address: str, reach: Callable[[], tuple[str, int]],
     crowded: int, at_rest: Callable[[], None] = lambda: None,
+    env: Mapping[str, str] | None = None,
 ) -> Result:  # fmt: skip
     """run: words that run a command on the minion; seen: the host, as seen from there; address: on
-    which peers listen; reach: where its listener on port `crowded` is reached from the host.
+    which peers listen; reach: where its listener on port `crowded` is reached from the host;
+    at_rest: called when all stand still.
     """
     peers = Peers(address)
     ports = [str(peers.ports[name]) for name in ("source", "sink", "bulk")]
     numbers = [str(n) for n in (crowded, crowd.readers, crowd.writers, crowd.backlog, crowd.bytes)]
     command = [*run, sys.executable, str(PROGRAM), seen, *ports, *numbers]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
     ) as program:
         assert program.stdout is not None
         assert program.stdin is not None
@@ -145,7 +147,6 @@ def measure(
             line = program.stdout.readline().split()
             if line[:1] != [word]:
                 raise RuntimeError(f"the program said {line}, not {word}")
-            print(line, time.monotonic(), file=sys.stderr)
             return tuple(float(text) for text in line[1:])
 
         try:
@@ -157,7 +158,6 @@ def measure(
             while sent != peers.sent_bytes:  # until nothing moves
                 sent = peers.sent_bytes
                 time.sleep(QUIET_S)
-            print("at rest: sent", sent, time.monotonic(), file=sys.stderr)
             at_rest()
             program.stdin.write("go\n")
             program.stdin.flush()

@@ -37,9 +37,7 @@ def moved(direction: bytes) -> float:
         else:
             while left:
                 left -= len(sock.recv(1 << 18)) or sys.exit(f"an end {left} bytes early")
-    took = time.monotonic() - began
-    print(direction, took, file=sys.stderr)
-    return size / took
+    return size / (time.monotonic() - began)
 
 
 def rates() -> str:
