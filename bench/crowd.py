@@ -21,6 +21,7 @@ from pathlib import Path
 PROGRAM = Path(__file__).with_name("crowd_program.py")
 PART = bytes(1 << 18)
 QUIET_S = 1.0
+TURN_S = 0.2
 HOST_BYTES = 64 << 10
 """Of the host's buffers for each that stands still, or it is the host that runs out of memory."""
 
@@ -41,17 +42,22 @@ class Peers:
         self._select = selectors.DefaultSelector()
         self.sent_bytes = 0
         self._kept: list[socket.socket] = []
+        self._listeners: list[socket.socket] = []
         self.ports = {
             name: self._listen(address, serve)
             for name, serve in (("source", self._source), ("sink", self._sink))
         }
         self._bulk = socket.create_server((address, 0), backlog=64)
+        self._listeners.append(self._bulk)
         self.ports["bulk"] = self._bulk.getsockname()[1]
-        threading.Thread(target=self._run, daemon=True).start()
-        threading.Thread(target=self._accept_bulk, daemon=True).start()
+        self._select.register(self._bulk, selectors.EVENT_READ, self._accept_bulk)
+        self._done = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
 
     def _listen(self, address: str, serve: Callable[[socket.socket], None]) -> int:
         listener = socket.create_server((address, 0), backlog=1024)
+        self._listeners.append(listener)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HOST_BYTES)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HOST_BYTES)
 
@@ -66,9 +72,16 @@ class Peers:
         return port
 
     def _run(self) -> None:
-        while True:
-            for key, _ in self._select.select():
+        while not self._done:
+            for key, _ in self._select.select(TURN_S):
                 key.data()
+
+    def close(self) -> None:
+        self._done = True
+        self._thread.join()
+        for sock in (*self._kept, *self._listeners):
+            sock.close()
+        self._select.close()
 
     def fill(self, sock: socket.socket) -> None:
         """Send whatever it takes, now and later."""
@@ -93,9 +106,8 @@ class Peers:
         """Nothing is read."""
 
     def _accept_bulk(self) -> None:
-        while True:
-            sock, _ = self._bulk.accept()
-            threading.Thread(target=move, args=(sock,), daemon=True).start()
+        sock, _ = self._bulk.accept()
+        threading.Thread(target=move, args=(sock,), daemon=True).start()
 
 
 def move(sock: socket.socket) -> None:
@@ -164,4 +176,5 @@ def measure(
             beside = answer("beside")
         finally:
             program.kill()
+            peers.close()
     return Result((before[0], before[1]), (beside[0], beside[1]))

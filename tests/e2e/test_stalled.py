@@ -39,7 +39,7 @@ def test_a_new_connection_moves_beside_a_crowd(
     """Peers that send to who does not read, read nothing, fill a backlog; what is held is bounded,
     and a new connection moves.  How fast is for bench.stalled."""
     asked: int = request.config.getoption("--stalled")
-    count = asked or 60
+    count = asked or 40
     ram_mib = 64 if asked else 16
     net = network(netdev)
     port = 7000
