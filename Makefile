@@ -12,7 +12,7 @@ SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*
 INSTALLED = $(VENV)-installed
 PACKAGES = $(shell find hypercalls stack minion bench shim -name '*.py')
 
-.PHONY: demo test check unit setup setup-programs installed test-installed test-serial conversations python-calls bench bench-interpreted clean help
+.PHONY: demo test check unit setup setup-programs installed test-installed test-serial conversations stalled python-calls bench bench-interpreted clean help
 
 demo: setup
 	$(BIN)/python -m minion.cli.demo
@@ -56,6 +56,11 @@ SEQUENCES ?= 3000
 conversations: setup
 	$(BIN)/python -m pytest -s tests/e2e/test_conversations.py --conversations $(SEQUENCES)
 
+# A thousand readers and writers that stand still, 500 connections that nobody accepts, and a new one.
+STALLED ?= 1000
+stalled: setup
+	$(BIN)/python -m pytest tests/e2e/test_stalled.py --stalled $(STALLED)
+
 # The calls that a minion spends on a round trip, a connection, 64 kB: a new snapshot (as root).
 python-calls: setup
 	$(BIN)/python -m pytest tests/e2e/test_python_calls.py --update-costs
@@ -93,4 +98,4 @@ help:
 	@sed -n 's/^# make/make/p' Makefile
 	@echo "make check   format, lint, types, C warnings;  make unit: only the tests;  make clean"
 	@echo "make test-installed   only the tests of real programs, on the installed (compiled) minion;  make test-serial: over a serial line, with noise"
-	@echo "make conversations   thousands of random socket calls, compared with the host's;  make python-calls   new snapshot of costs"
+	@echo "make conversations   thousands of random socket calls, compared with the host's;  make stalled   beside thousands that stand still;  make python-calls   new snapshot of costs"

@@ -1,53 +1,90 @@
 """python -m bench.stalled: what a new connection moves beside many that stand still.
 
-Both ends are on the minion's loopback, dma copies.  For each number of readers that do not read,
-the megabytes per second of one transfer of 40 MB, median of three, and of the same without them.
+Over user and tap, in both copy modes: megabytes per second into and out of the minion, median of
+three, alone and beside the crowd; its resident memory per connection that stands still, and per
+connection that is merely open.  Exits with 1 where less than half is left.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import resource
 import subprocess
 import sys
 
-COUNTS = (60, 300, 1000)
-TIMEOUT_S = 600
-PROGRAM = """
-import resource, socket, statistics, sys, threading, time
-count, size = int(sys.argv[1]), 40_000_000
-soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4 * count + 200)), hard))
-listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-def move():
-    near = socket.create_connection(listener.getsockname()); far, _ = listener.accept()
-    start, left = time.monotonic(), size
-    threading.Thread(target=far.sendall, args=(bytes(size),), daemon=True).start()
-    while left: left -= len(near.recv(1 << 18))
-    near.close(); far.close()
-    return size / (time.monotonic() - start) / 1e6
-def stall():
-    near = socket.create_connection(listener.getsockname()); far, _ = listener.accept()
-    far.setblocking(False); quiet = time.monotonic() + .05
-    while time.monotonic() < quiet:
-        try: far.send(bytes(100_000)); quiet = time.monotonic() + .05
-        except BlockingIOError: time.sleep(.005)
-    return near, far
-move()
-before = statistics.median(move() for _ in range(3))
-kept = [stall() for _ in range(count)]
-print(before, statistics.median(move() for _ in range(3)))
-"""
+from bench import ways
+from bench.crowd import Crowd, Result, measure
+
+BYTES = {"dma": 40_000_000, "serial": 4_000_000}
+CROWDED = 7000
+TAP_MINION = "10.91.0.2"
+COLUMNS = ("way", "in", "beside", "ratio", "out", "beside", "ratio", "kB each")
 
 
-def main() -> None:
-    print(f"{'readers that do not read':<26}{'without':>14}{'beside them':>14}{'ratio':>8}")
-    for count in COUNTS:
-        done = subprocess.run(
-            ["minion", "run", "--", sys.executable, "-c", PROGRAM, str(count)],
-            capture_output=True, text=True, timeout=TIMEOUT_S, check=True,
+def resident_kb(pid: int) -> int:
+    with open(f"/proc/{pid}/status") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+def pid_of(name: str) -> int:
+    command = [sys.executable, "-m", "minion.cli.main", "status", name, "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    pid: int = json.loads(done.stdout)["pid"]
+    return pid
+
+
+def row(way: ways.Way, copy: str, crowd: Crowd) -> tuple[Result, float]:
+    """And the resident kB of each connection."""
+    assert way.options is not None
+    options = [*way.options, "--copy", copy]
+    reach = (TAP_MINION, CROWDED)
+    address = way.host
+    if way.name == "tap":
+        options += ["--address", f"{TAP_MINION}/24"]
+    else:
+        reach = ("127.0.0.1", ways.free_port())
+        options += ["-p", f"{reach[1]}:{CROWDED}"]
+        address = "127.0.0.1"
+    with ways.minion(ways.Way(way.name, way.host, tuple(options)), None) as run:
+        pid = pid_of("bench")
+        before = resident_kb(pid)
+        kb: list[int] = []
+        result = measure(
+            crowd, run, way.host, address, lambda: reach, CROWDED,
+            lambda: kb.append(resident_kb(pid)),
         )  # fmt: skip
-        before, beside = (float(text) for text in done.stdout.split())
-        print(f"{count:<26}{before:>9.0f} MB/s{beside:>9.0f} MB/s{beside / before:>8.2f}")
+    connections = crowd.readers + crowd.writers + crowd.backlog
+    return result, (kb[0] - before) / connections
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.stalled")
+    parser.add_argument("--readers", type=int, default=1000)
+    parser.add_argument("--writers", type=int, default=1000)
+    parser.add_argument("--backlog", type=int, default=500)
+    asked = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    print("".join(f"{column:>11}" for column in COLUMNS))
+    good = True
+    for name in ("tap", "user"):
+        way = ways.WAYS[name]
+        if reason := ways.unavailable(way):
+            print(f"no row for {name}: {reason}")
+            continue
+        for copy, size in BYTES.items():
+            crowd = Crowd(asked.readers, asked.writers, asked.backlog, size)
+            result, each_kb = row(way, copy, crowd)
+            cells = f"{name + ' ' + copy:>11}"
+            for before, beside in zip(result.before, result.beside, strict=True):
+                cells += f"{before / 1e6:>11.1f}{beside / 1e6:>11.1f}{beside / before:>11.2f}"
+                good = good and 2 * beside >= before
+            print(f"{cells}{each_kb:>11.1f}", flush=True)
+    return 0 if good else 1
 
 
 if __name__ == "__main__":
-    main()
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    sys.exit(main())

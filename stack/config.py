@@ -17,7 +17,7 @@ class Config:
     """And its receive buffer: as Linux's first window.  Both double as they are used."""
     grow_first_bytes: int = 256 << 10
     """Taken by the reader, or the peer, before they first do: more than a channel holds that
-    nobody reads."""
+    nobody reads (225 kB), or a peer (113 kB; 200 behind a gateway)."""
     connection_min_bytes: int = 8 << 10
     """Of memory, for each connection and direction, however little there is (Linux: a page); less
     when there are so many connections that this would be more than an eighth of it."""

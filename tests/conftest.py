@@ -25,6 +25,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="so many new random sequences in test_conversations.py",
     )  # fmt: skip
     parser.addoption(
+        "--stalled", type=int, default=0, metavar="N",
+        help="so many readers that stand still in test_stalled.py, on a minion's usual RAM",
+    )  # fmt: skip
+    parser.addoption(
         "--update-costs", action="store_true",
         help="write the snapshot of test_python_calls.py anew",
     )  # fmt: skip

@@ -49,7 +49,7 @@ PASSING = frozenset((int(Op.CONNECT), int(Op.LISTEN), int(Op.KEEP), int(Op.LINGE
 MAY_COLLIDE = frozenset((int(Op.BIND), int(Op.CONNECT), int(Op.LISTEN)))
 NEWS = frozenset((0, errno.EINPROGRESS, errno.EALREADY, errno.EISCONN))
 """Answers to a connect that do not end the attempt."""
-SO_SNDBUFFORCE = 32  # Python does not name it
+SO_SNDBUFFORCE, SO_RCVBUFFORCE = 32, 33  # Python does not name them
 INT_MAX = 0x7FFFFFFF
 LOOKS = 2
 """Sockets asked for life at each new one: so those closed unnoticed cannot grow in number."""
@@ -162,7 +162,7 @@ class Driver:
     def _buffer_set(channel: Channel, name: int, data: bytes) -> None:
         """What lies in a channel counts as in the socket's own buffers."""
         value = int.from_bytes(data[:4], sys.byteorder, signed=True)
-        if name == socket.SO_RCVBUF:
+        if name in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
             channel.bound(max(2 * value, BUFFER_MIN_BYTES))
         elif name in (socket.SO_SNDBUF, SO_SNDBUFFORCE):
             channel.hold_nothing()

@@ -24,6 +24,7 @@ from struct import Struct
 
 from hypercalls.api import Copy, Hypercalls
 from minion.sysproxy import messages
+from minion.sysproxy.interfaces import interfaces
 from minion.sysproxy.messages import NOTE, REQUEST, RESPONSE, Note
 from minion.sysproxy.neighbours import REQUESTS, neighbour
 from minion.sysproxy.operations import (
@@ -45,9 +46,6 @@ from stack.tcp.state import State
 from stack.wire import dns
 
 ADDRESS = Struct("<HH16s")
-INTERFACE = Struct("<III4s4s8s16s")
-LOOPBACK_FLAGS, ETHERNET_FLAGS = 0x49, 0x1043
-"""IFF_UP and IFF_RUNNING, with IFF_LOOPBACK; with IFF_BROADCAST and IFF_MULTICAST."""
 EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA = -2, -3, -4, -5
 Reply = tuple[int, int, bytes]
 """(result, errno, data)"""
@@ -379,18 +377,6 @@ class Server:
         """The driver came back without its memory: nothing of before is anybody's any more."""
         for session in list(self.sessions.values()):
             session.release(reset=True)
-
-
-def interfaces(net: Netstack) -> bytes:
-    """struct minion_interface, by index."""
-    macs = {f"eth{n}": device.mac for n, device in enumerate(net.hyper.nets)}
-    found = b""
-    for index, one in enumerate(net.ip.interfaces, 1):
-        flags = ETHERNET_FLAGS if one.name in macs else LOOPBACK_FLAGS
-        addresses = one.address.to_bytes(4, "big"), one.netmask.to_bytes(4, "big")
-        mac = macs.get(one.name, b"")
-        found += INTERFACE.pack(index, flags, one.mtu_bytes, *addresses, mac, one.name.encode())
-    return found
 
 
 def eai(answer: Answer) -> int:

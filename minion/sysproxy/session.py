@@ -4,8 +4,9 @@ Theory of operation.  Data flows by itself, without requests.  `ready(IN)` means
 has written: `pump_in` copies in as much as the send buffer takes, and stops asking when it is full
 (back-pressure).  In-order segments are copied out straight from the received frame; what the
 channel does not take waits in the receive queue, and the window closes, until `ready(OUT)`.  When
-nobody holds the program's end any more, `ready(HUP)`, what it wrote is taken at once, whether there
-is room or not: the connection must learn of its end even if its peer takes nothing.
+nobody holds the program's end any more, `ready(HUP)`, what it wrote is taken at once, as long as
+memory is plentiful; else it goes on waiting in the channel, and the connection is told that nobody
+waits for it, so that it ends even if its peer takes nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from stack.tcp.tcb import Tcb
 
 CHUNK_MIN_BYTES = 2048
 CHUNK_MAX_BYTES = 128 << 10
+SMALL_LIMIT_BYTES = 32 << 10
+"""Of a send buffer whose pieces are not to be smaller still: each costs segments of its own."""
 
 
 class SessionServer(Protocol):
@@ -166,13 +169,15 @@ class Session:
     def _new_room(self, tcb: Tcb) -> Buffer | None:
         """A buffer to copy into.  None: as much waits as may, or memory is short; we are told."""
         space = self._pool.send_space(tcb)
-        if self._hung_up and space < CHUNK_MAX_BYTES:
+        if self._hung_up and space < CHUNK_MAX_BYTES and self._pool.plentiful:
             space = CHUNK_MAX_BYTES
         if space <= 0:
             self._no_space()
             return None
         # Several make up the limit, or nothing could be written while one is under way
-        size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, tcb.snd_limit >> 2)))
+        limit = tcb.snd_limit
+        part = limit >> (2 if limit > SMALL_LIMIT_BYTES else 1)
+        size = min(self._room_bytes, max(CHUNK_MIN_BYTES, min(space, part)))
         room = self._memory.alloc(size)
         if room is None and size > CHUNK_MIN_BYTES:
             size = CHUNK_MIN_BYTES  # small ones are found when there is no large one
@@ -221,21 +226,26 @@ class Session:
     def _pause(self) -> None:
         if not self._paused_in:
             self._paused_in = True
-            self._copy.want(self.chan, Ready(0))
+            if not self._hung_up:
+                self._copy.want(self.chan, Ready(0))
 
     def resume(self) -> None:
         """Buffers have been freed."""
         if self._paused_in and not self.released:
             self._paused_in = False
-            self._copy.want(self.chan, Ready.IN)
+            if not self._hung_up:
+                self._copy.want(self.chan, Ready.IN)
             self.pump_in()
 
     def hang_up(self) -> None:
-        """The program's descriptor is gone."""
-        self._hung_up = True
+        """The program's descriptor is gone.  Told again each time that IN is wanted after it."""
         if self._paused_in:
             self._paused_in = False
-            self._copy.want(self.chan, Ready.IN)
+            if not self._hung_up:
+                self._copy.want(self.chan, Ready.IN)
+        self._hung_up = True
+        if self.sock.tcb is not None:
+            self.sock.tcb.abandoned = True
         self.pump_in()
 
     def _program_ended(self, how: int) -> None:

@@ -19,6 +19,7 @@ NAME_BYTES: Final = 16
 SNDBUF_MIN_BYTES, RCVBUF_MIN_BYTES = 4608, 2304
 BUFFER_MAX_BYTES = 4 << 20
 """Of what is asked for, before it is doubled (net.core.wmem_max, rmem_max)."""
+OUTSIDE_MAX_BYTES = 128 << 10
 LOWAT_MAX_BYTES = 16 << 20
 """Half of the largest receive buffer (net.ipv4.tcp_rmem)."""
 UNLIMITED = (1 << 64) - 1
@@ -76,31 +77,39 @@ def get_acceptconn(sock: StreamSocket) -> bytes:
     return INT.pack(sock.listener is not None)
 
 
-def _set_buffer(sock: StreamSocket, home: str, number: int, least: int, lock: int) -> None:
+def outside(value: int) -> int:
+    """Of a buffer's size, what its other half holds, between us and the program (there the kernel
+    has a least size, too); Linux keeps its books with it."""
+    return min(max(SNDBUF_MIN_BYTES, min(value >> 1, OUTSIDE_MAX_BYTES)), value - (value >> 2))
+
+
+def _set_buffer(sock: StreamSocket, which: str, number: int, least: int, lock: int) -> None:
     """Linux doubles what is set, and reports the doubled value."""
-    sock.configure(home, max(2 * number, least))
+    value = max(2 * number, least)
+    sock.configure(f"{which}buf_bytes", value)
+    sock.configure(f"{which}_outside", outside(value))
     locks = sock.kept.get((SOL, c.SO_BUF_LOCK), 0)
     sock.kept[SOL, c.SO_BUF_LOCK] = locks | lock
 
 
 def put_sndbuf(sock: StreamSocket, number: int) -> None:
     bounded = min(number & 0xFFFFFFFF, BUFFER_MAX_BYTES)
-    _set_buffer(sock, "sndbuf_bytes", bounded, SNDBUF_MIN_BYTES, 1)
+    _set_buffer(sock, "snd", bounded, SNDBUF_MIN_BYTES, 1)
 
 
 def put_rcvbuf(sock: StreamSocket, number: int) -> None:
     bounded = min(number & 0xFFFFFFFF, BUFFER_MAX_BYTES)
-    _set_buffer(sock, "rcvbuf_bytes", bounded, RCVBUF_MIN_BYTES, 2)
+    _set_buffer(sock, "rcv", bounded, RCVBUF_MIN_BYTES, 2)
 
 
 def force_sndbuf(sock: StreamSocket, number: int) -> None:
     bounded = min(max(number, 0), INT_MAX // 2)
-    _set_buffer(sock, "sndbuf_bytes", bounded, SNDBUF_MIN_BYTES, 1)
+    _set_buffer(sock, "snd", bounded, SNDBUF_MIN_BYTES, 1)
 
 
 def force_rcvbuf(sock: StreamSocket, number: int) -> None:
     bounded = min(max(number, 0), INT_MAX // 2)
-    _set_buffer(sock, "rcvbuf_bytes", bounded, RCVBUF_MIN_BYTES, 2)
+    _set_buffer(sock, "rcv", bounded, RCVBUF_MIN_BYTES, 2)
 
 
 def put_keepalive(sock: StreamSocket, number: int) -> None:

@@ -7,7 +7,7 @@ from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections
 from stack.tcp.output import Output
 from stack.tcp.state import On, State, step
-from stack.tcp.tcb import NOBODY, Tcb
+from stack.tcp.tcb import Tcb
 
 
 class AckInput:
@@ -41,7 +41,7 @@ class AckInput:
         ))):  # fmt: skip
             if window != tcb.snd_wnd:
                 self._window(tcb, window)
-            elif not window and tcb.owner is not NOBODY:
+            elif not window and not tcb.orphaned:
                 tcb.retries = 0  # MUST-37: a closed window is no reason to give up
             tcb.snd_wl1 = seq
         return not tcb.fin_queued or self._fin_acknowledged(tcb, now)

@@ -118,7 +118,11 @@ class Output:
         return path
 
     def _window(self, tcb: Tcb, flags: int) -> int:
-        """The window field; never takes back what was offered (SHLD-14), and no silly windows."""
+        """The window field; never takes back what was offered (SHLD-14), and no silly windows.
+
+        Nor does scaling: then it is rounded up, as Linux does.  So single bytes move the edge on,
+        which ends where an eighth more than the limit would be held.
+        """
         nxt = tcb.rcv_nxt
         limit = tcb.rcv_limit if nxt < tcb.rcv_grow_at else self._pool.grow_receive(tcb)
         spare = self._memory.free_bytes - self._reserve_bytes
@@ -131,6 +135,10 @@ class Output:
             space = offered if offered > 0 else 0  # MUST-39
         scale = 0 if flags & SYN else tcb.rcv_scale
         field = space >> scale
+        if field << scale < offered:
+            most = tcb.rcv_limit
+            if tcb.rcv.length + offered < most + (most >> 3):
+                field = -(-offered >> scale)
         if field > 0xFFFF:
             field = 0xFFFF
         edge = nxt + (field << scale)

@@ -76,19 +76,19 @@ WAITING = Waiting()
 
 class Tcb:
     __slots__ = (
-        "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd", "cwnd_extra",
-        "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error", "fin_queued",
-        "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns", "keep_interval_ns",
-        "keep_probes", "keep_sent", "keepalive", "key", "linger2_ns", "listener", "max_snd_wnd",
-        "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge", "ooo_room", "ooo_used",
-        "orphan_at", "owner", "passive", "path", "peer_mss", "pending", "persist_at",
-        "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at", "rcv_limit",
-        "rcv_mss", "rcv_nxt", "rcv_scale", "rcvbuf_bytes", "recover", "retransmits", "retries",
-        "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small", "snd", "snd_grow_at",
-        "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_push", "snd_scale", "snd_sml",
-        "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes", "srtt_ns", "ssthresh", "stalled_at",
-        "state", "syn_retries", "timed_at", "timed_seq", "tos", "trace", "ttl", "user_mss",
-        "user_timeout_ns", "waiting", "when_sent", "write_blocked",
+        "abandoned", "ack_bytes", "ack_now", "callout", "challenged_at", "cork", "cork_at", "cwnd",
+        "cwnd_extra", "cwnd_limited", "data_at", "delack_at", "dupacks", "early_end", "error",
+        "fin_queued", "fin_received", "in_recovery", "irs", "iss", "keep_at", "keep_idle_ns",
+        "keep_interval_ns", "keep_probes", "keep_sent", "keepalive", "key", "linger2_ns",
+        "listener", "max_snd_wnd", "more_end", "mss", "nodelay", "ooo", "ooo_bytes", "ooo_charge",
+        "ooo_room", "ooo_used", "orphan_at", "owner", "passive", "path", "peer_mss", "pending",
+        "persist_at", "persist_backoff", "pingpong", "quick", "rcv", "rcv_adv", "rcv_grow_at",
+        "rcv_limit", "rcv_mss", "rcv_nxt", "rcv_outside", "rcv_scale", "rcvbuf_bytes", "recover",
+        "retransmits", "retries", "reuse", "rexmt_at", "rto_ns", "rttvar_ns", "scaled", "small",
+        "snd", "snd_grow_at", "snd_limit", "snd_max", "snd_more", "snd_nxt", "snd_outside",
+        "snd_push", "snd_scale", "snd_sml", "snd_una", "snd_wl1", "snd_wnd", "sndbuf_bytes",
+        "srtt_ns", "ssthresh", "stalled_at", "state", "syn_retries", "timed_at", "timed_seq", "tos",
+        "trace", "ttl", "user_mss", "user_timeout_ns", "waiting", "when_sent", "write_blocked",
     )  # fmt: skip
 
     def __init__(self, key: Key, path: Path, iss: int, config: Config) -> None:
@@ -96,6 +96,8 @@ class Tcb:
         self.path = path
         self.state = State.CLOSED
         self.owner: Owner = NOBODY
+        self.abandoned = False
+        """Its program has gone, though what it wrote is not all here yet."""
         self.listener: object | None = None
         """Set while a passive connection waits in a listener's queues."""
         self.passive = False
@@ -122,7 +124,9 @@ class Tcb:
         """Called once, when the FIN has been acknowledged, or the connection is lost."""
         self.sndbuf_bytes = config.sndbuf_bytes
         self.snd_limit = config.sndbuf_first_bytes
-        """What may wait here now; at most sndbuf_bytes (see pool.py)."""
+        """What may wait here now; at most sndbuf_bytes, less snd_outside (see pool.py)."""
+        self.snd_outside = 0
+        """What may wait elsewhere for it: between the program and us."""
         self.snd_grow_at = iss + self.snd_limit
         self.write_blocked = False
 
@@ -133,7 +137,8 @@ class Tcb:
         self.rcv = ReceiveQueue()
         self.rcvbuf_bytes = config.rcvbuf_bytes
         self.rcv_limit = config.rcvbuf_first_bytes
-        """What may wait here now; at most rcvbuf_bytes (see pool.py)."""
+        """What may wait here now; at most rcvbuf_bytes, less rcv_outside (see pool.py)."""
+        self.rcv_outside = 0
         self.rcv_grow_at = self.rcv_limit
         self.fin_received = False
         self.ooo: list[tuple[int, int, Slice | None, bool]] = []
@@ -218,6 +223,11 @@ class Tcb:
     def flight(self) -> int:
         """Bytes sent and not acknowledged."""
         return self.snd_nxt - self.snd_una
+
+    @property
+    def orphaned(self) -> bool:
+        """Nobody waits for it any more."""
+        return self.owner is NOBODY or self.abandoned
 
     @property
     def send_space(self) -> int:

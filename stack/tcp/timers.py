@@ -15,7 +15,7 @@ from stack.tcp import newreno, rto
 from stack.tcp.connections import Connections, Listener
 from stack.tcp.output import Output
 from stack.tcp.state import State
-from stack.tcp.tcb import NOBODY, Tcb
+from stack.tcp.tcb import Tcb
 
 
 class Timers:
@@ -77,7 +77,7 @@ class Timers:
         """RFC 6298, 5.4 to 5.6; R2 of RFC 9293, 3.8.3."""
         config = self._config
         tcb.retries += 1
-        limit = config.retries if tcb.owner is not NOBODY else config.orphan_retries
+        limit = config.orphan_retries if tcb.orphaned else config.retries
         waits = False
         if tcb.state == State.SYN_SENT:
             limit = tcb.syn_retries or config.syn_retries
@@ -122,7 +122,7 @@ class Timers:
         """
         self.counters["persists"] += 1
         config = self._config
-        orphan = tcb.owner is NOBODY
+        orphan = tcb.orphaned
         patience = config.orphan_retries if orphan else config.retries
         if not tcb.persist_backoff:
             tcb.stalled_at = now

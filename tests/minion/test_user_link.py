@@ -8,7 +8,13 @@ import pytest
 from machines import Bench
 
 from hypercalls.common.memory import HeapMemory
-from minion.netdev.user.link import FRAME_BYTES, QUEUE_FRAMES, LinkNet
+from minion.netdev.user.link import (
+    FRAME_BYTES,
+    QUEUE_FRAMES,
+    WAITING_BYTES,
+    WAITING_FRAMES,
+    LinkNet,
+)
 
 
 @pytest.fixture
@@ -22,10 +28,14 @@ def memory() -> HeapMemory:
 
 
 @pytest.fixture
-def link(bench: Bench, memory: HeapMemory) -> LinkNet:
+def interrupts() -> list[Callable[[], None]]:
+    return []
+
+
+@pytest.fixture
+def link(bench: Bench, memory: HeapMemory, interrupts: list[Callable[[], None]]) -> LinkNet:
     """A gateway's end, plugged into the board."""
-    handlers: list[Callable[[], None]] = []
-    link = LinkNet(memory, bytes(6), 1500, handlers.append)
+    link = LinkNet(memory, bytes(6), 1500, interrupts.append)
     link.attach(bench.cable.port)
     return link
 
@@ -52,14 +62,39 @@ def test_a_burst_waits_for_buffers(bench: Bench, link: LinkNet) -> None:
     assert link.counters["to_minion"] == QUEUE_FRAMES
 
 
+def test_a_burst_that_is_larger_than_the_ring_waits(
+    bench: Bench, link: LinkNet, interrupts: list[Callable[[], None]]
+) -> None:
+    """The gateway's stack is told that its interface is full, and when that has ended."""
+    told: list[bool] = []
+    link.on_full(told.append)
+    for number in range(10_000):
+        link.send(frame(number))
+    assert told == [True]
+    assert received(bench) == list(range(10_000))
+    bench.board.run()
+    for handler in interrupts:
+        handler()
+    assert told == [True, False]
+    assert link.counters["dropped"] == 0
+
+
 def test_the_queue_has_an_end(bench: Bench, link: LinkNet) -> None:
-    for number in range(3 * QUEUE_FRAMES):
+    """In frames, and in bytes."""
+    ring = QUEUE_FRAMES
+    for number in range(2 * (ring + WAITING_FRAMES)):
         link.send(frame(number))
     numbers = received(bench)
     assert numbers == list(range(len(numbers)))
-    assert len(numbers) + link.counters["dropped"] == 3 * QUEUE_FRAMES
+    assert WAITING_FRAMES <= len(numbers) <= ring + WAITING_FRAMES
+    assert len(numbers) + link.counters["dropped"] == 2 * (ring + WAITING_FRAMES)
     link.send(frame(7))
     assert received(bench) == [7]
+    before = link.counters["dropped"]
+    large = bytes(60_000)
+    for _ in range(ring + 2 * WAITING_BYTES // len(large)):
+        link.send(large)
+    assert link.counters["dropped"] - before >= WAITING_BYTES // len(large)
 
 
 def test_a_dropped_frame_costs_no_memory(link: LinkNet, memory: HeapMemory) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from select import EPOLLIN
 
@@ -33,6 +34,8 @@ HOST, DNS, GUEST = NETWORK | 2, NETWORK | 3, NETWORK | 15
 MAC = b"\x52\x55\x0a\x00\x02\x02"
 MEMORY_BYTES = 256 << 20
 BACKLOG = 512
+RCVBUF_FIRST_BYTES = 16 << 10
+"""Of a relay: what lies here adds to what the minion takes to have been read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +64,11 @@ class UserNetdev:
 
     def attach(self, port: NicPort) -> None:
         self._kernel = kernel = HostKernel(self._reactor, memory_bytes=MEMORY_BYTES)
-        self._link = LinkNet(kernel.memory, MAC, port.mtu_bytes, kernel.scheduler.post)
+        self._link = LinkNet(kernel.memory, MAC, port.mtu_bytes, self._interrupt)
         self._link.attach(port)
         kernel.hypercalls.nets = [self._link]
-        self.net = net = Netstack(kernel.hypercalls, self._config)
+        config = self._config or Config(rcvbuf_first_bytes=RCVBUF_FIRST_BYTES)
+        self.net = net = Netstack(kernel.hypercalls, config)
         net.ip.forwarding_all = True
         net.configure(HOST, NETMASK).arp.proxied = frozenset((DNS,))
         wake = self._reactor.again
@@ -82,12 +86,16 @@ class UserNetdev:
             else:
                 self._serve(listener, publication.minion_port)
 
+    def _interrupt(self, handler: Callable[[], None]) -> None:
+        self._kernel.scheduler.post(handler)
+        self._reactor.again()
+
     def transmit(self, frame: list[memoryview]) -> None:
         self._link.transmit(frame)
 
     def flush(self) -> None:
         self._link.doorbell()
-        self._reactor.again()
+        self._reactor.again()  # what it was given may have been taken in without one
 
     def _udp(self, header: Ipv4, datagram: Udp) -> bool:
         if datagram.dst == dhcp.SERVER_PORT:
@@ -103,11 +111,11 @@ class UserNetdev:
     def _serve(self, listener: socket.socket, port: int) -> None:
         def accept(_events: int) -> None:
             try:
-                host, _address = listener.accept()
+                host, address = listener.accept()
             except OSError:
                 return  # gone again, or no descriptors left: the client sees a reset
             host.setblocking(False)
-            self.tcp.publish(host, (GUEST, port))
+            self.tcp.publish(host, address[0], (GUEST, port))
 
         self._reactor.register(listener.fileno(), EPOLLIN, accept)
 

@@ -1,5 +1,9 @@
 """The cable between the minion's NIC and the gateway's stack: a NicPort on one side, a Net on the
 other, and frames with offload on both, so that a super-segment is never cut up.
+
+Towards the minion a frame goes straight into a buffer of the NIC's ring.  While there is none,
+frames wait, and the gateway's stack is told that its interface is full: data and FINs then wait in
+their connections.  What it sends all the same (answers, datagrams) is bounded.
 """
 
 from __future__ import annotations
@@ -16,7 +20,10 @@ VNET_BYTES = VNET.size
 NEEDS_CSUM, DATA_VALID, GSO_TCPV4 = 1, 2, 1
 FRAME_BYTES = 14 + 65535
 QUEUE_FRAMES = 1024
-"""Waiting in one direction: as many as the NIC's ring has, and as Linux's txqueuelen, about."""
+"""From the minion: as many as the NIC's ring has, and as Linux's txqueuelen, about."""
+WAITING_FRAMES = 16384
+"""For the minion, as in hypercalls/bare/net.py; 10,000 connections may be reset at once."""
+WAITING_BYTES = 16 << 20
 POOL_BUFFERS = 256
 
 
@@ -56,6 +63,8 @@ class LinkNet:
         self._queue: deque[LinkFrame] = deque()
         self._waiting: deque[bytearray] = deque()
         """For the minion, header first: it had no buffer for them."""
+        self._waiting_bytes = 0
+        self._full: Callable[[bool], None] = lambda _full: None
         self._pool: list[Buffer] = []
         self._last: LinkFrame | None = None
         self._handler: Callable[[], None] | None = None
@@ -104,7 +113,7 @@ class LinkNet:
             self._interrupt(self._handler)
 
     def on_full(self, handler: Callable[[bool], None]) -> None:
-        """What waits for the minion is bounded by its windows."""
+        self._full = handler
 
     def recv(self) -> LinkFrame | None:
         last = self._last
@@ -133,11 +142,10 @@ class LinkNet:
         target = port.rx_buffer() if port is not None and not self._waiting else None
         waiting: bytearray | None = None
         if port is None or target is None:
-            if len(self._waiting) >= QUEUE_FRAMES:
-                self.counters["dropped"] += 1
+            length = VNET_BYTES + len(header) + sum([length for _, _, length in payload])
+            waiting = self._wait(length)
+            if waiting is None:
                 return
-            length = sum([length for _, _, length in payload])
-            waiting = bytearray(VNET_BYTES + len(header) + length)
             target = memoryview(waiting)
         # What never crossed a wire needs no checksum: the partial one says so.
         flags = NEEDS_CSUM if csum_start else DATA_VALID
@@ -149,10 +157,21 @@ class LinkNet:
             end = at + length
             target[at:end] = buffer.view[offset : offset + length]
             at = end
-        if waiting is not None:
-            self._waiting.append(waiting)
-        else:
+        if waiting is None:
             self._commit(at)
+
+    def _wait(self, length: int) -> bytearray | None:
+        """A place in the queue, to be filled.  None: it is full in earnest."""
+        waiting = self._waiting
+        if len(waiting) >= WAITING_FRAMES or self._waiting_bytes + length > WAITING_BYTES:
+            self.counters["dropped"] += 1
+            return None
+        frame = bytearray(length)
+        waiting.append(frame)
+        self._waiting_bytes += length
+        if len(waiting) == 1:
+            self._full(True)
+        return frame
 
     def _commit(self, length: int) -> None:
         port = self._port
@@ -166,14 +185,24 @@ class LinkNet:
         """The minion has posted buffers: what waits goes first."""
         port = self._port
         assert port is not None
-        while self._waiting:
+        waiting = self._waiting
+        held = bool(waiting)
+        while waiting:
             target = port.rx_buffer()
             if target is None:
                 break
-            frame = self._waiting.popleft()
+            frame = waiting.popleft()
+            self._waiting_bytes -= len(frame)
             target[: len(frame)] = frame
             self._commit(len(frame))
         self.flush()
+        if held and not waiting:
+            self._interrupt(self._room)
+
+    def _room(self) -> None:
+        """In the gateway's interrupt context."""
+        if not self._waiting:
+            self._full(False)
 
     def flush(self) -> None:
         if self._sent and self._port is not None:

@@ -4,6 +4,10 @@ Theory of operation.  A SYN from the minion is held while the host connects: onl
 answered, so that a refusal is a refusal and a silence is a silence.  After that a relay is a
 session as on the minion, with a host socket for its channel: what that does not take closes the
 window.
+
+On the host's loopback, where a segment has 64 kB, the kernel lets a socket queue megabytes for a
+peer that has read nothing.  A relay's host socket starts with less, and grows with a peer that
+reads: nobody else is worth so much memory, there or here.
 """
 
 from __future__ import annotations
@@ -27,6 +31,11 @@ from stack.wire.tcp import Tcp
 
 Address = tuple[str, int]
 SCRATCH_BYTES = 16 << 10
+SNDBUF_FIRST_BYTES = 8 << 10
+"""The kernel doubles it, and takes a segment of 64 kB all the same."""
+SNDBUF_BYTES = 1 << 20
+GROW_WAITS = 16
+"""So often a full host socket has had room again: more than a peer takes that does not read."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 UNREACHABLE = {
     errno.ENETUNREACH: icmp.NET_UNREACHABLE,
@@ -40,8 +49,23 @@ UNREACHABLE = {
 class Relay(Session):
     """A connection with a host socket at its far end."""
 
-    __slots__ = ("host",)
+    __slots__ = ("host", "waits")
     host: socket.socket
+    waits: int
+
+    def carry(self, host: socket.socket, local: bool) -> None:
+        """Take the host's side; local: it is on the host's loopback."""
+        self.host = host
+        self.waits = 0 if local else GROW_WAITS
+        if local:
+            host.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_FIRST_BYTES)
+
+    def unblock(self) -> None:
+        if self.waits < GROW_WAITS:
+            self.waits += 1
+            if self.waits == GROW_WAITS:
+                self.host.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SNDBUF_BYTES)
+        super().unblock()
 
     def closed(self, error: int) -> None:
         if error:
@@ -126,7 +150,7 @@ class TcpRelays:
                 host.close()
                 self._failed(header, segment, error)
             else:
-                self._answer(header, segment, host)
+                self._answer(header, segment, host, target[0])
             self._wake()
 
         status = host.connect_ex(target)
@@ -158,8 +182,8 @@ class TcpRelays:
         code = UNREACHABLE[error]
         self.net.icmp.error(header, packet, icmp.UNREACHABLE, code, self.net.ethernet[0].address)
 
-    def _answer(self, header: Ipv4, segment: Tcp, host: socket.socket) -> None:
-        relay = self._relay(host)
+    def _answer(self, header: Ipv4, segment: Tcp, host: socket.socket, peer: str) -> None:
+        relay = self._relay(host, peer)
         try:
             relay.sock.answer(header, segment)
         except OSError:  # its source is not on this network
@@ -168,11 +192,11 @@ class TcpRelays:
             return
         self.counters["outgoing"] += 1
 
-    def _relay(self, host: socket.socket) -> Relay:
+    def _relay(self, host: socket.socket, peer: str) -> Relay:
         host.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._number += 1
         relay = Relay(self, self._number, None)
-        relay.host = host
+        relay.carry(host, peer.startswith("127."))
         relay.sock.configure("nodelay", 1)  # the program's own Nagle has decided already
         self.relays[relay.chan] = relay
         self.copy.plug(relay.chan, host)
@@ -180,10 +204,10 @@ class TcpRelays:
 
     # -- from the host in
 
-    def publish(self, host: socket.socket, minion: tuple[int, int]) -> None:
-        """Connect an accepted host connection to a port of the minion."""
+    def publish(self, host: socket.socket, peer: str, minion: tuple[int, int]) -> None:
+        """Connect an accepted host connection, from peer, to a port of the minion."""
         self.counters["incoming"] += 1
-        relay = self._relay(host)
+        relay = self._relay(host, peer)
         try:
             relay.sock.connect(minion)
         except OSError:
