@@ -103,14 +103,9 @@ def compiled() -> list[Extension]:
         print("minion: mypy is not there: the hot modules stay interpreted", file=sys.stderr)
         return []
     folders = ["stack", "minion/devices", "minion/line", "minion/netdev", "hypercalls/bare"]
-    folders.append("hypercalls/common")
+    folders += ["hypercalls/common", "minion/driver", "minion/sysproxy"]
     files = [str(path) for folder in folders for path in sorted(Path(folder).rglob("*.py"))]
     files += ["minion/bus.py", "minion/ram.py", "hypercalls/host/reactor.py"]
-    files += [f"minion/sysproxy/{name}.py" for name in ("session", "server", "work")]
-    files += [
-        f"minion/driver/{name}.py"
-        for name in ("channel", "control", "driver", "intake", "program_end")
-    ]
     named = [f for f in files if not f.endswith("__init__.py")]
     # One file of C for each module: the compiler takes half the time over them.
     built: list[Extension] = mypycify(named, multi_file=True)

@@ -118,6 +118,8 @@ class Link:
         self._peer_busy_ns = 0
         self._came = Reassembly(self._deliver, 2 * self._config.window_bytes)
         self._rexmt_at = self._ack_at = 0
+        self._progress_ns = 0
+        """When something was acknowledged."""
 
     def start(self) -> None:
         """Begin the reset handshake."""
@@ -172,7 +174,7 @@ class Link:
             came.unacked_bytes = came.unacked_frames = self._ack_at = 0
         self.counters["frames_out"] += 1
         if not self._rexmt_at:
-            self._arm_retransmit()
+            self._arm_retransmit()  # and not again before that: see `expired`
         kind = DATA if run.last else PART
         self._transmit(frames.emit(kind, number, run.seq, came.expected, run.data))
 
@@ -246,6 +248,8 @@ class Link:
 
     def _acknowledged(self, ack: int) -> None:
         """Everything before ack has arrived."""
+        if ack == self._una:
+            return
         if ack - self._una & MASK <= self._next_seq - self._una & MASK:
             self._una = ack
         flight, done = self._flight, []
@@ -279,19 +283,17 @@ class Link:
     def _arrived(self, runs: list[Run]) -> None:
         if not runs:
             return
-        now = self._now()
+        now, pace = self._now(), self._pace
         for run in runs:
             self._flight_bytes -= len(run.data) + frames.OVERHEAD_BYTES
-            self._pace.arrived(len(run.data))
-        if not self._repeats:  # Karn
-            self._pace.sample(now - runs[-1].sent_ns, runs[-1].ahead_bytes)
+            pace.arrived(len(run.data))
+        if not self._repeats and now >= pace.sample_at:  # Karn
+            pace.sample(now, now - runs[-1].sent_ns, runs[-1].ahead_bytes)
         if not self._flight:
             self._repeats = False
-        self._pace.backoff = 0
-        self._rexmt_at = 0
-        if self._flight:
-            self._arm_retransmit()
-        if self.congested:
+        pace.backoff = 0
+        self._progress_ns = now
+        if self._queue or self._rest is not None:
             self._drain()
 
     def _drain(self) -> None:
@@ -316,7 +318,8 @@ class Link:
             self._send_reset(RESET_ACK)
         if kind == RESET_ACK and mine == self._incarnation and not self.up:
             self.up = True
-            self._pace.sample(self._now() - self._reset_ns, 2 * (8 + frames.OVERHEAD_BYTES))
+            now = self._now()
+            self._pace.sample(now, now - self._reset_ns, 2 * (8 + frames.OVERHEAD_BYTES))
             self._rexmt_at = 0
             self._drain()
         elif not self.up:
@@ -325,9 +328,12 @@ class Link:
 
     # -- timers
 
+    def _timeout_ns(self, now: int) -> int:
+        return self._pace.timeout_ns(self._flight_bytes, now - self._peer_busy_ns)
+
     def _arm_retransmit(self) -> None:
         now = self._now()
-        self._rexmt_at = now + self._pace.timeout_ns(self._flight_bytes, now - self._peer_busy_ns)
+        self._rexmt_at = now + self._timeout_ns(now)
         self._arm(self._rexmt_at)
 
     def _arm(self, when_ns: int) -> None:
@@ -346,11 +352,22 @@ class Link:
         if self._ack_at and self._ack_at <= now:
             self._send_ack()
         if self._rexmt_at and self._rexmt_at <= now:
-            self._rexmt_at = 0
-            self._timed_out()
+            self._rexmt_at = self._due_ns(now)
+            if self._rexmt_at and self._rexmt_at <= now:
+                self._rexmt_at = 0
+                self._timed_out()
         deadlines = [t for t in (self._ack_at, self._rexmt_at) if t]
         if deadlines:
             self._arm(min(deadlines))
+
+    def _due_ns(self, now: int) -> int:
+        """When what is under way now is late; 0: nothing is."""
+        if not self.up:
+            return now
+        if not self._flight:
+            return 0
+        oldest = self._flight[next(iter(self._flight))]
+        return max(oldest.sent_ns, self._progress_ns) + self._timeout_ns(now)
 
     def _timed_out(self) -> None:
         pace = self._pace

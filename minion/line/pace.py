@@ -24,6 +24,8 @@ WINDOW_NS: Final = 150_000_000
 """Under way at most: so that the line is busy while acknowledgements wait behind data of the other
 direction, and a request does not wait for long."""
 RISE: Final = 256
+SAMPLE_NS: Final = 1_000_000
+"""A fast line tells nothing new for so long."""
 BACKOFF_MAX: Final = 2
 """Noise does not pass because one waits."""
 RUN_FIRST: Final = 1024
@@ -37,6 +39,7 @@ class Pace:
         "_window_max",
         "backoff",
         "run_bytes",
+        "sample_at",
         "window_bytes",
     )
 
@@ -47,6 +50,8 @@ class Pace:
         self._measured = False
         self.window_bytes = WINDOW_MIN
         self.run_bytes = RUN_FIRST
+        self.sample_at = 0
+        """When the next sample may say something new."""
         self.backoff = 0
         """Time-outs in a row."""
 
@@ -57,7 +62,7 @@ class Pace:
     def arrived(self, length: int) -> None:
         self.run_bytes = min(frames.PAYLOAD_MAX, self.run_bytes + (length >> 6))
 
-    def sample(self, rtt_ns: int, ahead_bytes: int) -> None:
+    def sample(self, now: int, rtt_ns: int, ahead_bytes: int) -> None:
         """An answer came after rtt_ns, with ahead_bytes under way when it was asked for."""
         if rtt_ns > self._ack_delay_ns:  # it may have waited for that long
             rtt_ns = max(rtt_ns - self._ack_delay_ns, rtt_ns >> 1)
@@ -68,6 +73,7 @@ class Pace:
         else:
             known += (sample - known) / RISE
         self._measured = True
+        self.sample_at = now + SAMPLE_NS
         self._ns_per_byte = known
         self.window_bytes = max(WINDOW_MIN, min(self._window_max, int(WINDOW_NS / (known + 1))))
 
