@@ -126,7 +126,7 @@ static const char *why(int error)
         return ": permission denied: the program had no connection when it became another user "
                "than the minion's; start both as the same one";
     case EPERM:
-        return sandboxed ? ": the program's own seccomp filter forbids it"
+        return sandboxed ? ": a seccomp filter forbids it"
                          : ": it is not run by this user";
     case EPIPE:
     case ECONNRESET:

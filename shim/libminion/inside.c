@@ -7,8 +7,7 @@
  * A seccomp filter is another matter: it was written for the calls that the program makes, and one of
  * ours could end it.  From then on (`sandboxed`) a read is a read and a write a write: nothing is
  * looked up, and nothing explained.  What comes of that: an EOF may have been a reset, and the first
- * write after a reset raises SIGPIPE.  A filter that was there before exec let us be loaded: it is not
- * one of those.
+ * write after a reset raises SIGPIPE.  A filter that was there before exec: inherited.c.
  */
 #include "internal.h"
 

@@ -152,7 +152,7 @@ int minion_setresuid(uid_t real, uid_t effective, uid_t saved);
 int minion_setgid(gid_t gid);
 int minion_setresgid(gid_t real, gid_t effective, gid_t saved);
 
-/* inside.c: the program has a seccomp filter of its own: only what it asks for itself. */
+/* inside.c, inherited.c: a seccomp filter allows only what the program asks for itself. */
 extern bool sandboxed;
 extern bool chrooted;        /* nothing can be started any more */
 

@@ -81,6 +81,7 @@ def compare(world: World, program: Path, *args: str) -> None:
         "after_reset",
         "blocked",
         "sandboxed",
+        "filtered",
         "listener_reads",
         "late_data",
         "linger",
