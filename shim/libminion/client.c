@@ -94,21 +94,31 @@ static int connect_through(int door)
     return -1;
 }
 
+enum { TRIES = 16 };
+
+static int through_a_door(const char *path)
+{
+    int fd = -1, door = -1;
+    for (int i = 0; i < TRIES && fd < 0 && (door = pool_door(path)) >= 0; i++)
+        fd = connect_through(door);    /* another thread may close what was the parent's meanwhile */
+    return fd;
+}
+
 /* A path that cannot be reached may only be out of reach by now: in another root or namespace, or for
  * another user.  A connection from before still leads there. */
 static int reach(const char *path)
 {
     int fd = -1;
-    if (sandboxed && (fd = pool_door(path)) >= 0)
-        return connect_through(fd);    /* its filter need not allow the calls of the other way */
+    if (sandboxed && pool_door(path) >= 0)
+        return through_a_door(path);    /* its filter need not allow the calls of the other way */
     fd = connect_to(path);
     if (fd >= 0 || (errno != EACCES && errno != ENOENT))
         return fd;
     int error = errno;
-    int door = pool_door(path);
-    if (door < 0)
+    fd = through_a_door(path);
+    if (fd < 0)
         errno = error;
-    return door < 0 ? -1 : connect_through(door);
+    return fd;
 }
 
 /* Why, and what to do about it. */

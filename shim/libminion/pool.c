@@ -169,39 +169,57 @@ static struct slot *vacant(struct pool *p, const char *path)
     return NULL;
 }
 
+/* Is this slot's connection a door already?  The inode says so, when all else is there. */
+static ino_t known(const struct connection *conn)
+{
+    return __atomic_load_n(&conn->ino, __ATOMIC_ACQUIRE);
+}
+
 int pool_new(int fd, const char *path, int *slot)
 {
     struct pool *p = living();
     struct stat st;
     *slot = -1;
-    if (sandboxed || !p || p->owner != getpid() || fstat(fd, &st) < 0 || !heritage_closed(p))
+    if (sandboxed || !p || p->owner != getpid() || fstat(fd, &st) < 0)
         return fd;                   /* for once: not filed */
     struct slot *s = vacant(p, path);
     if (!s)
         return fd;
-    strcpy(s->conn.path, path);      /* both PATH_ROOM; first, for pool_door() */
+    __atomic_store_n(&s->conn.ino, 0, __ATOMIC_RELEASE);
+    strcpy(s->conn.path, path);      /* both PATH_ROOM */
     s->conn.dev = st.st_dev;
-    s->conn.ino = st.st_ino;
-    s->conn.fd = moved_high(fd);
+    s->conn.fd = fd = moved_high(fd);
+    __atomic_store_n(&s->conn.ino, st.st_ino, __ATOMIC_RELEASE);
+    if (!heritage_closed(p)) {       /* after it has become a door: other threads need one */
+        __atomic_store_n(&s->conn.ino, 0, __ATOMIC_RELEASE);
+        put(&s->state, EMPTY);
+        return fd;
+    }
     *slot = (int)(s - p->slot);
     inherited[*slot] = s->conn;
-    return s->conn.fd;
+    return fd;
+}
+
+static int own_door(const struct pool *p, const char *path)
+{
+    for (int i = 0; p && i < SLOTS; i++) {
+        const struct slot *s = &p->slot[i];
+        if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != EMPTY && known(&s->conn) &&
+            strcmp(s->conn.path, path) == 0 && still_there(&s->conn))
+            return s->conn.fd;
+    }
+    return -1;
 }
 
 /* A connection that can vouch for a new one: ours, whatever it is doing, or the parent's. */
 int pool_door(const char *path)
 {
-    struct pool *p = living();
-    for (int i = 0; p && i < SLOTS; i++) {
-        const struct slot *s = &p->slot[i];
-        if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) != EMPTY &&
-            strcmp(s->conn.path, path) == 0 && still_there(&s->conn))
-            return s->conn.fd;
-    }
-    for (int i = 0; i < SLOTS; i++)
+    const struct pool *p = living();
+    int fd = own_door(p, path);
+    for (int i = 0; fd < 0 && i < SLOTS; i++)
         if (strcmp(inherited[i].path, path) == 0 && still_there(&inherited[i]))
             return inherited[i].fd;
-    return -1;
+    return fd >= 0 ? fd : own_door(p, path);    /* the parent's are closed once we have one */
 }
 
 void pool_give(int slot, int fd)

@@ -111,3 +111,8 @@ def test_low_water(world: World, compiled: Callable[[str], Path]) -> None:
 def test_locked_in(world: World, compiled: Callable[[str], Path], way: str, when: str) -> None:
     """before: its first socket is made when the door has closed."""
     compare(world, compiled("locked_in"), way, when)
+
+
+@as_root
+def test_threads_behind_a_chroot(world: World, compiled: Callable[[str], Path]) -> None:
+    compare(world, compiled("crowded"))
