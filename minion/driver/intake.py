@@ -26,7 +26,10 @@ SO_PEEK_OFF: Final = 42
 PEEKS: Final = 8
 """Reads before what they have taken is discarded."""
 SHORT_BYTES: Final = 4096
-"""Reads of up to this are peeked, and so much may be held: a second copy costs less than a call."""
+"""Reads of up to this are peeked."""
+HELD_BYTES: Final = 16
+"""Each may lie in a buffer of its own, of 770 bytes and more: together they must not hold up the
+writer."""
 SNDBUF_LEAST_BYTES: Final = 1 << 16
 """A writer is writable while a quarter of its buffer is taken: what is held must stay below."""
 TRASH_BYTES: Final = 1 << 16
@@ -64,11 +67,15 @@ class Intake:
             return self._sock.recv_into(view)
         if self._long or (len(view) > SHORT_BYTES and self.fresh_bytes > SHORT_BYTES):
             return self._read_long(view)
-        count = self._sock.recv_into(view[:SHORT_BYTES], 0, socket.MSG_PEEK)
+        most = min(len(view), SHORT_BYTES)
+        count = self._sock.recv_into(view[:most], 0, socket.MSG_PEEK)
         if count:
             self._held += count
             self._peeks += 1
-            if self._peeks >= PEEKS or self._held > SHORT_BYTES:
+            if count == most:  # the buffer that its last byte is in may go on
+                self._discard(self._held)
+                self._long = True
+            elif self._peeks >= PEEKS or self._held > HELD_BYTES:
                 self._discard(self._held - 1)
         return count
 

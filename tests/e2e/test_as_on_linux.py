@@ -82,6 +82,7 @@ def compare(world: World, program: Path, *args: str) -> None:
         "blocked",
         "sandboxed",
         "filtered",
+        "pieces",
         "listener_reads",
         "late_data",
         "linger",
