@@ -248,7 +248,7 @@ class StreamSocket(Settings):
         tcb = self.tcb
         if self.remote is None or tcb is None or not self.was_connected:
             raise OSError(ENOTCONN, "not connected")
-        if tcb.state == State.CLOSED and self.failed:
+        if tcb.state in (State.CLOSED, State.TIME_WAIT):
             raise OSError(ENOTCONN, "not connected any more")
         return self.remote
 

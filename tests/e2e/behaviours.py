@@ -550,6 +550,27 @@ def who_may_bind_beside_whom() -> object:
 
 
 @behaviour
+def a_connection_that_both_have_ended_has_no_peer() -> object:
+    with Sock() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        one = socket.create_connection(server.getsockname())
+        two, _ = server.accept()
+    one.shutdown(socket.SHUT_WR)
+    two.recv(1)
+    two.shutdown(socket.SHUT_WR)
+    one.recv(1)
+    found = []
+    for sock in (one, two):
+        deadline = time.monotonic() + 10  # for the last acknowledgement
+        while told(sock.getpeername) != "ENOTCONN" and time.monotonic() < deadline:
+            time.sleep(0.001)
+        found.append(told(sock.getpeername))
+        sock.close()
+    return found
+
+
+@behaviour
 def reuseport_balances() -> object:
     servers = [Sock(), Sock(), Sock()]
     port = 0
