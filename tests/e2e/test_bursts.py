@@ -13,7 +13,8 @@ from world import MINION, World, eventually
 
 pytestmark = pytest.mark.slow
 COUNT = 3000
-FILES = COUNT + 200
+FILES = 2 * COUNT + 200
+"""A minion holds both ends of a channel while its socket connects."""
 
 SERVER = """
 import select, socket, sys

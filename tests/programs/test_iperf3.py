@@ -14,7 +14,8 @@ LENGTH = ("-n", "50M", "-J")
 def check(output: str) -> None:
     report = json.loads(output)
     assert "error" not in report, report["error"]
-    assert report["end"]["sum_received"]["bytes"] > 40e6
+    # The end is told on another connection: what is still under way then is not counted
+    assert report["end"]["sum_received"]["bytes"] > 30e6
 
 
 @pytest.mark.parametrize("reverse", [(), ("-R",)])
