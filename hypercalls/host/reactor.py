@@ -41,6 +41,12 @@ Handler = Callable[[int], None]
 Idle = Callable[[], int | None]
 
 
+def holds(event: tuple[int, int]) -> bool:
+    """Who hung up goes first: epoll tells the events of one turn in no order of their times, and a
+    program that has closed one socket may have asked for something on another after that."""
+    return not event[1] & HUP
+
+
 class Reactor:
     """Not thread-safe, but for call_soon_threadsafe and stop."""
 
@@ -138,6 +144,8 @@ class Reactor:
         """One turn; if block, wait for an event or deadline first."""
         events = self._wait() if block else self._epoll.poll(0, BATCH)
         if events:
+            if len(events) > 1:
+                events.sort(key=holds)
             handlers = self._handlers
             fresh = self._fresh
             fresh.clear()

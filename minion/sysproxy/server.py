@@ -127,6 +127,7 @@ class Server:
         data = message[messages.HEADER.size :]
         if kind == REQUEST:
             self.counters["requests"] += 1
+            self.work.catch_up()
             self._request(op, reqno, chan, a, b, d, data)
         elif kind == NOTE and op in (Note.ACCEPT_FULL, Note.ACCEPT_TAKEN, Note.LEAVE):
             session = self.sessions.get(chan)

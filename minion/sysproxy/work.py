@@ -79,6 +79,11 @@ class SessionWork:
                 self._threads.crashed(f"channel {session.chan}", error)
                 session.release(reset=True)
 
+    def catch_up(self) -> None:
+        """A request has come: what was told before it is done before it."""
+        if self._ready:
+            self._run()
+
     def _run(self) -> None:
         """The softint."""
         ready, self._ready = self._ready, {}

@@ -550,6 +550,21 @@ def who_may_bind_beside_whom() -> object:
 
 
 @behaviour
+def a_close_comes_before_what_an_older_socket_asks_next() -> object:
+    found: dict[str, int] = {}
+    for _ in range(50):
+        with Sock() as client, Sock() as other, Sock() as server:
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            address = server.getsockname()
+            server.close()
+            connected = told(client.connect, address)
+            bound = told(other.bind, address)
+            found[f"{connected} {bound}"] = found.get(f"{connected} {bound}", 0) + 1
+    return found
+
+
+@behaviour
 def a_connection_that_both_have_ended_has_no_peer() -> object:
     with Sock() as server:
         server.bind(("127.0.0.1", 0))
