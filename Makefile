@@ -12,7 +12,7 @@ SOURCES = setup.py pyproject.toml shim/build_shim.py $(wildcard shim/libminion/*
 INSTALLED = $(VENV)-installed
 PACKAGES = $(shell find hypercalls stack minion bench shim -name '*.py')
 
-.PHONY: demo test check unit setup setup-programs installed test-installed test-serial conversations stalled python-calls bench bench-interpreted clean help
+.PHONY: demo test check unit setup setup-programs installed test-installed test-serial conversations stalled python-calls bursts bench bench-interpreted clean help
 
 demo: setup
 	$(BIN)/python -m minion.cli.demo
@@ -60,6 +60,10 @@ conversations: setup
 STALLED ?= 1000
 stalled: setup
 	$(BIN)/python -m pytest tests/e2e/test_stalled.py --stalled $(STALLED)
+
+# Thousands of connections that begin and end at once over a TAP (as root, and alone).
+bursts: setup
+	$(BIN)/python -m pytest tests/e2e/test_bursts.py
 
 # The calls that a minion spends on a round trip, a connection, 64 kB: a new snapshot (as root).
 python-calls: setup

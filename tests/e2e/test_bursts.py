@@ -11,7 +11,12 @@ import pytest
 from networks import network
 from world import MINION, World, eventually
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "PYTEST_XDIST_WORKER" in os.environ, reason="needs the machine for itself: make bursts"
+    ),
+]
 COUNT = 3000
 FILES = 2 * COUNT + 200
 """A minion holds both ends of a channel while its socket connects."""

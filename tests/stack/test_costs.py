@@ -57,7 +57,7 @@ def bind_lines(connections: int) -> int:
 
 
 def test_bind_and_the_search_for_a_port_do_not_look_at_all_connections() -> None:
-    assert bind_lines(20_000) == bind_lines(0)
+    assert bind_lines(20_000) < 2 * bind_lines(0)  # a port that is taken is met by chance
 
 
 def fragments_lines(count: int) -> int:
