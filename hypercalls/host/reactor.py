@@ -148,7 +148,8 @@ class Reactor:
                 events.sort(key=holds)
             handlers = self._handlers
             fresh = self._fresh
-            fresh.clear()
+            if fresh:
+                fresh.clear()
             for fd, mask in events:
                 handler = handlers.get(fd)
                 if handler is None or (fresh and fd in fresh):

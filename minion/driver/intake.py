@@ -16,10 +16,9 @@ then nothing is left (`hold_nothing`).
 from __future__ import annotations
 
 import socket
-from array import array
-from fcntl import ioctl
-from termios import FIONREAD
 from typing import Final
+
+from minion.driver.queues import unread_bytes
 
 SO_PEEK_OFF: Final = 42
 """asm-generic/socket.h; Python does not name it."""
@@ -65,9 +64,11 @@ class Intake:
         """As recv_into of a non-blocking socket."""
         if not self._holds:
             return self._sock.recv_into(view)
-        if self._long or (len(view) > SHORT_BYTES and self.fresh_bytes > SHORT_BYTES):
+        most = len(view)
+        if self._long or (most > SHORT_BYTES and self.fresh_bytes > SHORT_BYTES):
             return self._read_long(view)
-        most = min(len(view), SHORT_BYTES)
+        if most > SHORT_BYTES:
+            most = SHORT_BYTES
         count = self._sock.recv_into(view[:most], 0, socket.MSG_PEEK)
         if count:
             self._held += count
@@ -101,9 +102,7 @@ class Intake:
     @property
     def fresh_bytes(self) -> int:
         """What the program has written and nobody has taken."""
-        found = array("i", [0])
-        ioctl(self._fd, FIONREAD, found, True)
-        return found[0] - self._held
+        return unread_bytes(self._fd) - self._held
 
     def give_up(self) -> None:
         """Read all but one byte, which makes the writer find its descriptor writable."""
