@@ -29,8 +29,9 @@ check: setup
 
 # Side by side: many tests wait for something most of the time.
 WORKERS ?= 4
+SIDE_BY_SIDE = -n $(WORKERS) --dist worksteal
 unit: setup
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 # As `pip install .` gives it to users, its hot modules compiled: an environment of its own.
 installed: $(INSTALLED)/.installed
@@ -43,13 +44,13 @@ $(INSTALLED)/.installed: $(SOURCES) $(PACKAGES)
 # Real programs on the installed minion: its command, the tests of this checkout.
 test-installed: installed setup-programs
 	$(INSTALLED)/bin/pip install --quiet --disable-pip-version-check 'pytest>=9' 'pytest-xdist>=3.8' 'hypothesis>=6.100'
-	$(INSTALLED)/bin/python -m pytest -n $(WORKERS) --dist worksteal --line dma tests/e2e tests/programs tests/app/test_app_linux.py \
+	$(INSTALLED)/bin/python -m pytest $(SIDE_BY_SIDE) --line dma tests/e2e tests/programs tests/app/test_app_linux.py \
 	    tests/app/test_app_network.py tests/boot/test_boot_programs.py
 
 # Everything that real programs are tested with, over the serial line, and over a slow and noisy one.
 test-serial: setup setup-programs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e tests/programs --line serial
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e tests/programs --line noisy -k 'not iperf3 and not 200M'
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/e2e tests/programs --line serial
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) tests/e2e tests/programs --line noisy -k 'not iperf3 and not 200M'
 
 # Random socket calls on host and minion, compared: new sequences each time (the seed is printed).
 SEQUENCES ?= 3000

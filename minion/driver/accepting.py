@@ -14,11 +14,10 @@ from array import array
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from fcntl import ioctl
-from termios import TIOCOUTQ
 
 from hypercalls.api import Ready
-from minion.driver.channel import Channel
+from minion.driver.channel import IN, OUT, Channel
+from minion.driver.queues import queued_bytes
 from minion.driver.state import State
 from minion.sysproxy import messages
 from minion.sysproxy.messages import NOTE, Note
@@ -104,23 +103,23 @@ class Accepting:
         if taken > self.backlog // 4:
             self._told = left
             self._note(Note.ACCEPT_TAKEN, taken)
-        watched = int(Ready.OUT) if self._queue or 2 * left > self.backlog else 0
-        wanted = self._channel.wanted & int(Ready.IN) | watched
+        watched = OUT if self._queue or 2 * left > self.backlog else 0
+        wanted = self._channel.wanted & IN | watched
         if wanted != self._channel.wanted:
             self._channel.want(Ready(wanted))
 
     def _lying(self) -> int:
         """Messages in the channel."""
         sock = self._channel.sock
-        queued = array("i", [0])
+        queued = 0
         if sock is not None:
             with suppress(OSError):
-                ioctl(sock.fileno(), TIOCOUTQ, queued, True)
-        if not queued[0]:
+                queued = queued_bytes(sock.fileno())
+        if not queued:
             self._message_bytes = 0
         elif not self._message_bytes:
-            self._message_bytes = queued[0]  # one message's: nothing else was there before it
-        return queued[0] // self._message_bytes if self._message_bytes else 0
+            self._message_bytes = queued  # one message's: nothing else was there before it
+        return queued // self._message_bytes if self._message_bytes else 0
 
     def drop(self) -> None:
         """The listener is gone; what waited notices at once that nobody is there."""

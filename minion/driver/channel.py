@@ -153,9 +153,10 @@ class Channel:
             self._fill = 0
             if not self._holds:
                 self._intake.hold_nothing()
-            self.outlet = make_outlet(
-                self.sock, self.program.ident, self.bound_bytes, self.low_water
-            )
+            self._new_outlet(self.sock)
+
+    def _new_outlet(self, sock: socket.socket) -> None:
+        self.outlet = make_outlet(sock, self.program.ident, self.bound_bytes, self.low_water)
 
     def set_low_water(self, low_water: int) -> None:
         """SO_RCVLOWAT was set."""
@@ -163,9 +164,7 @@ class Channel:
             self.low_water = low_water
             if self.outlet is not None and self.sock is not None:
                 hand_out(self.outlet, 0)
-                self.outlet = make_outlet(
-                    self.sock, self.program.ident, self.bound_bytes, self.low_water
-                )
+                self._new_outlet(self.sock)
 
     def inherit(self, listener: Channel) -> None:
         """The buffers of an accepted connection are its listener's."""

@@ -26,7 +26,7 @@ class Lingering:
 
     def hold(self, channel: Channel, copy: socket.socket) -> bool:
         """False: it is not this channel's."""
-        if copy.getsockname() != channel.name:
+        if not channel.program.is_of(copy):
             copy.close()
             return False
         self._copies.setdefault(channel, []).append(copy)

@@ -10,13 +10,11 @@ if that is less.  A read is content with less than poll(): it says so, and how m
 from __future__ import annotations
 
 import socket
-from array import array
 from contextlib import suppress
-from fcntl import ioctl
-from termios import FIONREAD, TIOCOUTQ
 from typing import Final
 
 from minion.driver.outlet import SNDBUF_BYTES, Outlet
+from minion.driver.queues import queued_bytes, unread_bytes
 
 OVERHEAD_BYTES: Final = 64
 """unix_stream_sendmsg(): what fills half a buffer but for this is one sk_buff."""
@@ -41,9 +39,7 @@ class LowWater(Outlet):
 
     def _empty(self) -> bool:
         """The program has read all that was written."""
-        queued = array("i", [0])
-        ioctl(self._sock.fileno(), TIOCOUTQ, queued, True)
-        return not queued[0]
+        return not queued_bytes(self._sock.fileno())
 
     def send(self, view: memoryview) -> int:
         if self._pass_bytes > 0:
@@ -70,13 +66,12 @@ class LowWater(Outlet):
     def keep(self, program: socket.socket) -> None:
         """Take back what lies in the channel, if it is less than SO_RCVLOWAT."""
         self._pass_bytes = 0
-        lying = array("i", [0])
-        ioctl(program.fileno(), FIONREAD, lying, True)
-        if not 0 < lying[0] < self._most:
+        lying = unread_bytes(program.fileno())
+        if not 0 < lying < self._most:
             return
         left = bytearray()
-        while len(left) < lying[0]:
-            left += program.recv(lying[0] - len(left), socket.MSG_DONTWAIT)
+        while len(left) < lying:
+            left += program.recv(lying - len(left), socket.MSG_DONTWAIT)
         self.kept[:0] = left
         if len(self.kept) >= self._most:
             self._flush()

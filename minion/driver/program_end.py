@@ -40,13 +40,16 @@ class ProgramEnd:
         self._sock = sock
         self._holders += 1
 
+    def is_of(self, sock: socket.socket) -> bool:
+        """Whether what a client has sent is a copy of it."""
+        try:
+            return bool(sock.getsockname() == self.name)
+        except OSError:
+            return False
+
     def hold(self, sock: socket.socket) -> None:
         """A copy has come with a request.  Undone by `let_go`.  OSError(EINVAL): it is not one."""
-        try:
-            ours = sock.getsockname() == self.name
-        except OSError:
-            ours = False
-        if not ours:
+        if not self.is_of(sock):
             sock.close()
             raise OSError(errno.EINVAL, "that is not the socket's descriptor")
         self._holders += 1

@@ -34,6 +34,6 @@ def unread(
         return len(late), 0, late
     elif program is not None:
         with program:
-            if program.getsockname() == channel.name:
+            if channel.program.is_of(program):
                 outlet.keep(program)
     return len(outlet.kept) if op == Op.KEEP and outlet is not None else 0, 0, b""

@@ -293,7 +293,7 @@ class Link:
             self._repeats = False
         pace.backoff = 0
         self._progress_ns = now
-        if self._queue or self._rest is not None:
+        if self.congested:
             self._drain()
 
     def _drain(self) -> None:

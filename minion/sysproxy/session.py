@@ -223,26 +223,27 @@ class Session:
         if count < 0:
             self._program_ended(count)
 
+    def _want(self, events: Ready) -> None:
+        if not self._hung_up:
+            self._copy.want(self.chan, events)
+
     def _pause(self) -> None:
         if not self._paused_in:
             self._paused_in = True
-            if not self._hung_up:
-                self._copy.want(self.chan, Ready(0))
+            self._want(Ready(0))
 
     def resume(self) -> None:
         """Buffers have been freed."""
         if self._paused_in and not self.released:
             self._paused_in = False
-            if not self._hung_up:
-                self._copy.want(self.chan, Ready.IN)
+            self._want(Ready.IN)
             self.pump_in()
 
     def hang_up(self) -> None:
         """The program's descriptor is gone.  Told again each time that IN is wanted after it."""
         if self._paused_in:
             self._paused_in = False
-            if not self._hung_up:
-                self._copy.want(self.chan, Ready.IN)
+            self._want(Ready.IN)
         self._hung_up = True
         if self.sock.tcb is not None:
             self.sock.tcb.abandoned = True

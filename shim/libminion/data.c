@@ -65,14 +65,6 @@ static inline ssize_t received(int fd, ssize_t n, size_t wanted)
     return explain_read(fd, n);
 }
 
-static size_t total(const struct iovec *iov, size_t count)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += iov[i].iov_len;
-    return sum;
-}
-
 ssize_t minion_read(int fd, void *buf, size_t n)
 {
     struct iovec whole = {buf, n};

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <ifaddrs.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -68,6 +69,7 @@ enum {
 bool channel_is(int fd, int mark);
 void channel_mark(int fd, int mark, int on);
 int channel_low_water(int fd);               /* SO_RCVLOWAT, which the kernel heeds in reads */
+int channel_unread(int fd);                  /* bytes that lie in it */
 
 enum mark { MARK_NONE, MARK_FIN, MARK_ERR, MARK_NO_PEER };
 enum mark peer_mark(int fd);
@@ -167,6 +169,15 @@ int prepare_read(int fd, const struct iovec *iov, size_t count, int flags);
 ssize_t after_read(int fd, const struct iovec *iov, size_t count, int flags, ssize_t got);
 void low_water_set(int fd);                  /* SO_RCVLOWAT was set, or inherited */
 int kept_bytes(int fd, const struct proxied *sock);   /* that SO_RCVLOWAT holds back */
+
+/* Of nonsense, which the kernel refuses: 0. */
+static inline size_t total(const struct iovec *iov, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count && count <= IOV_MAX; i++)
+        sum += iov[i].iov_len;
+    return sum;
+}
 
 static inline int before_read(int fd, const struct iovec *iov, size_t count, int flags)
 {

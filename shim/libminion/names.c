@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/un.h>
 
 static const char OURS[MINION_NAME_PREFIX] = "\0minion-";
@@ -81,6 +82,12 @@ int channel_low_water(int fd)
     socklen_t len = sizeof bytes;
     LIBC(getsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, &bytes, &len);
     return bytes;
+}
+
+int channel_unread(int fd)
+{
+    int bytes = 0;
+    return LIBC(ioctl)(fd, FIONREAD, &bytes) == 0 ? bytes : 0;
 }
 
 void hint_ours(int fd)

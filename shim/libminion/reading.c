@@ -10,16 +10,7 @@
 #include "internal.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
-#include <sys/ioctl.h>
-
-/* Bytes in the channel. */
-static int waiting(int fd)
-{
-    int n = 0;
-    return LIBC(ioctl)(fd, FIONREAD, &n) == 0 ? n : 0;
-}
 
 static int hand_out(const struct proxied *sock, size_t bytes)
 {
@@ -58,14 +49,6 @@ static size_t patience(int fd, size_t n, int flags, size_t low_water)
     return flags & MSG_WAITALL || n < low_water ? n : low_water;
 }
 
-static size_t total(const struct iovec *iov, size_t count)
-{
-    size_t sum = 0;
-    for (size_t i = 0; i < count && count <= IOV_MAX; i++)
-        sum += iov[i].iov_len;
-    return sum;
-}
-
 int prepare_read(int fd, const struct iovec *iov, size_t count, int flags)
 {
     struct proxied sock;
@@ -79,7 +62,7 @@ int prepare_read(int fd, const struct iovec *iov, size_t count, int flags)
     int low_water = channel_low_water(fd);
     if (low_water > 1) {
         size_t n = total(iov, count);
-        size_t lying = (size_t)waiting(fd), wanted = patience(fd, n, flags, (size_t)low_water);
+        size_t lying = (size_t)channel_unread(fd), wanted = patience(fd, n, flags, (size_t)low_water);
         if (lying < n || !lying)
             hand_out(&sock, wanted > lying ? wanted - lying : 0);
     }
@@ -117,7 +100,7 @@ ssize_t after_read(int fd, const struct iovec *iov, size_t count, int flags, ssi
         else if (shut && got == 0)
             got = read_late(&sock, iov, count, flags);
         if (low_water > 1) {
-            int left = waiting(fd);
+            int left = channel_unread(fd);
             if (left < low_water && (left || got < low_water))
                 keep(fd, &sock);
         }
@@ -129,7 +112,7 @@ ssize_t after_read(int fd, const struct iovec *iov, size_t count, int flags, ssi
 void low_water_set(int fd)
 {
     struct proxied sock;
-    int saved = errno, left = waiting(fd);
+    int saved = errno, left = channel_unread(fd);
     hint_ours(fd);
     if (left && left < channel_low_water(fd) && !channel_is(fd, CHANNEL_LISTENS) &&
         proxied(fd, &sock))

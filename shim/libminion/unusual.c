@@ -9,17 +9,10 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { PIECE = 16384, CM_INQ = TCP_INQ };
-
-static int waiting(int fd)
-{
-    int n = 0;
-    return LIBC(ioctl)(fd, FIONREAD, &n) == 0 ? n : 0;
-}
 
 /* MSG_PEEK | MSG_TRUNC: how much there is, up to n. */
 static ssize_t count(int fd, size_t n, int flags)
@@ -28,7 +21,7 @@ static ssize_t count(int fd, size_t n, int flags)
     ssize_t got = LIBC(recv)(fd, &one, n ? 1 : 0, flags & ~(MSG_TRUNC | MSG_WAITALL));
     if (got <= 0)
         return got;
-    size_t there = (size_t)waiting(fd);
+    size_t there = (size_t)channel_unread(fd);
     return (ssize_t)(there < n ? there : n);
 }
 
@@ -106,7 +99,7 @@ void tell_inq(int fd, struct msghdr *msg, size_t room)
         msg->msg_flags |= MSG_CTRUNC;
         return;
     }
-    int left = waiting(fd);
+    int left = channel_unread(fd);
     struct pollfd ended = {.fd = fd, .events = POLLRDHUP};
     if (poll(&ended, 1, 0) > 0)
         left++;                      /* the end is worth a read, too (tcp_inq_hint()) */

@@ -42,16 +42,10 @@ def _written(self: socket.socket, flags: int, count: int, *data: Buffer) -> int:
     return count
 
 
-def _refuse(self: socket.socket, flags: int) -> None:
-    """What is not asked of the kernel."""
+def _refuse_urgent(self: socket.socket, flags: int, code: int) -> None:
+    """Urgent data is not sent (EOPNOTSUPP), and never there (EINVAL)."""
     if flags & socket.MSG_OOB and is_ours(self):
-        raise error(errno.EOPNOTSUPP)
-
-
-def _refuse_urgent(self: socket.socket, flags: int) -> None:
-    """No urgent data is ever there."""
-    if flags & socket.MSG_OOB and is_ours(self):
-        raise error(errno.EINVAL)
+        raise error(code)
 
 
 def _unusual(self: socket.socket, flags: int) -> bool:
@@ -124,7 +118,7 @@ def _lost_writing(self: socket.socket, seen: OSError) -> NoReturn:
 def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
     flags = index(flags)
     if flags:
-        _refuse_urgent(self, flags)
+        _refuse_urgent(self, flags, errno.EINVAL)
     if isinstance(bufsize, int) and bufsize >= 0 and _unusual(self, flags):
         room = bytearray(bufsize)
         return bytes(room[: _receive(self, room, bufsize, flags)])
@@ -138,7 +132,7 @@ def recv(self: socket.socket, bufsize: int, flags: int = 0, /) -> bytes:
 def recv_into(self: socket.socket, buffer: Buffer, nbytes: int = 0, flags: int = 0) -> int:
     flags = index(flags)
     if flags:
-        _refuse_urgent(self, flags)
+        _refuse_urgent(self, flags, errno.EINVAL)
     if _unusual(self, flags) and 0 <= nbytes <= memoryview(buffer).nbytes:
         return _receive(self, buffer, nbytes, flags)
     try:
@@ -173,7 +167,7 @@ def recvfrom_into(
 def recvmsg(
     self: socket.socket, bufsize: int, ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[bytes, Ancillary, int, object]:
-    _refuse_urgent(self, flags)
+    _refuse_urgent(self, flags, errno.EINVAL)
     if not is_ours(self):
         return _Base.recvmsg(self, bufsize, ancbufsize, flags)
     if bufsize >= 0 and _unusual(self, flags):
@@ -195,7 +189,7 @@ def recvmsg(
 def recvmsg_into(
     self: socket.socket, buffers: Iterable[Buffer], ancbufsize: int = 0, flags: int = 0, /
 ) -> tuple[int, Ancillary, int, object]:
-    _refuse_urgent(self, flags)
+    _refuse_urgent(self, flags, errno.EINVAL)
     if not is_ours(self):
         return _Base.recvmsg_into(self, buffers, ancbufsize, flags)
     room = list(buffers)
@@ -214,7 +208,7 @@ def recvmsg_into(
 
 def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
     flags = index(flags)
-    _refuse(self, flags)
+    _refuse_urgent(self, flags, errno.EOPNOTSUPP)
     _announce(self, flags, data)
     try:
         return _written(self, flags, _Base.send(self, data, flags), data)
@@ -224,7 +218,7 @@ def send(self: socket.socket, data: Buffer, flags: int = 0, /) -> int:
 
 def sendall(self: socket.socket, data: Buffer, flags: int = 0, /) -> None:
     flags = index(flags)
-    _refuse(self, flags)
+    _refuse_urgent(self, flags, errno.EOPNOTSUPP)
     _announce(self, flags, data)
     try:
         return _Base.sendall(self, data, flags)
@@ -275,7 +269,7 @@ def sendmsg(
     address: object = None,
     /,
 ) -> int:
-    _refuse(self, flags)
+    _refuse_urgent(self, flags, errno.EOPNOTSUPP)
     try:
         if is_ours(self):  # neither an address nor ancillary data goes over TCP
             buffers = list(buffers)

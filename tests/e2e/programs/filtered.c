@@ -1,24 +1,15 @@
 /* A program that is executed behind a seccomp filter, as service managers do it: it may read and write
  * what it has inherited, and nothing that it did not ask for itself is asked of the kernel. */
+#include "filter.h"
 #include "say.h"
-
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
-#define IF(number, action)                              \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),  \
-    BPF_STMT(BPF_RET | BPF_K, action)
 
 static void lock(unsigned action)
 {
     struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        LOAD_NUMBER,
         IF(SYS_getsockname, action), IF(SYS_getsockopt, action), IF(SYS_ioctl, action),
         IF(SYS_sendmsg, action), IF(SYS_recvmsg, action), IF(SYS_connect, action),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+        ELSE(SECCOMP_RET_ALLOW)};
     struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
     NEED(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
     NEED(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);

@@ -71,13 +71,19 @@ static void of(const char *name, int on, int seconds, bool nonblock, bool full,
     close(server);
 }
 
+/* A socket that lingers, and whose peer does not read. */
+static void stalled(int *client, int *server, int seconds)
+{
+    pair(client, server);
+    lingers(*client, 1, seconds);
+    fill(*client);
+}
+
 static void copies(void)
 {
     int client, server;
     topic = "copies";
-    pair(&client, &server);
-    lingers(client, 1, LONG_S);
-    fill(client);
+    stalled(&client, &server, LONG_S);
     int copy = dup(client);
     close_it(client, -1, "the first", BACK);
     pid_t child = fork();
@@ -91,9 +97,7 @@ static void copies(void)
     NEED(waitpid(child, NULL, 0) == child);
     say("all is read", drain(server));
     close(server);
-    pair(&client, &server);
-    lingers(client, 1, LONG_S);
-    fill(client);
+    stalled(&client, &server, LONG_S);
     copy = dup(client);
     close_it(client, -1, "the first", BACK);
     close_it(copy, server, "the last", WAITS);
@@ -117,9 +121,7 @@ static void passes(void)
 {
     int client, server;
     topic = "time passes";
-    pair(&client, &server);
-    lingers(client, 1, 2);
-    fill(client);
+    stalled(&client, &server, 2);
     close_it(client, -1, "half a second of two", WAITS);
     say("all is read", drain(server));
     close(server);
@@ -129,9 +131,7 @@ static void at_exit(void)
 {
     int client, server, ends[2];
     topic = "exit";
-    pair(&client, &server);
-    lingers(client, 1, LONG_S);
-    fill(client);
+    stalled(&client, &server, LONG_S);
     NEED(pipe(ends) == 0);
     pid_t child = fork();
     NEED(child >= 0);
@@ -143,9 +143,7 @@ static void at_exit(void)
     NEED(waitpid(child, NULL, 0) == child);
     say("all is read", drain(server));
     close(server);
-    pair(&client, &server);
-    lingers(client, 1, LONG_S);
-    fill(client);
+    stalled(&client, &server, LONG_S);
     NEED(pipe(ends) == 0);
     child = fork();
     NEED(child >= 0);

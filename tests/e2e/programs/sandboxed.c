@@ -1,33 +1,20 @@
 /* Children that lock themselves in with seccomp: a write is a write, a read is a read. */
+#include "filter.h"
 #include "say.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-
-#define ALLOW(number)                                    \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),   \
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
-
 static struct sock_filter FILTER[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    LOAD_NUMBER,
     ALLOW(SYS_read), ALLOW(SYS_write), ALLOW(SYS_exit_group), ALLOW(SYS_exit),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)};
+    ELSE(SECCOMP_RET_KILL_PROCESS)};
 static struct sock_fprog program = {sizeof FILTER / sizeof *FILTER, FILTER};
 
 /* For a program that goes on using sockets, and nothing that it would need for files or processes. */
-#define FORBID(number)                                   \
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),   \
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
-
 static struct sock_filter SOCKETS[] = {
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    LOAD_NUMBER,
     FORBID(SYS_newfstatat), FORBID(SYS_fstat), FORBID(SYS_statx), FORBID(SYS_prlimit64),
     FORBID(SYS_openat), FORBID(SYS_execve), FORBID(SYS_clone), FORBID(SYS_mmap),
     FORBID(SYS_socketpair), FORBID(SYS_madvise),
-    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    ELSE(SECCOMP_RET_ALLOW)};
 static struct sock_fprog sockets = {sizeof SOCKETS / sizeof *SOCKETS, SOCKETS};
 
 enum way { STRICT, BY_PRCTL, BY_SECCOMP };
